@@ -1,0 +1,1 @@
+"""The gate station: reads passes, decides offline, opens the door, records every passage."""

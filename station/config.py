@@ -1,0 +1,218 @@
+"""The station's configuration: one TOML file into frozen structs. Unknown keys are errors that name their path."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from station.core.model import Direction
+
+Pin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a header pin")]
+Seconds = Annotated[float, Meta(gt=0, le=3600)]
+Identifier = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
+Zone = Annotated[str, Meta(pattern=r"^[0-9]{12}$", description="12-digit area code")]
+RootKey = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}$", description="Ed25519 public key, hexadecimal")]
+
+
+class ConfigError(ValueError):
+    """The configuration cannot be used. The message names the file, the key's path and what is expected there."""
+
+
+class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    pass
+
+
+class StationConfig(_Struct):
+    """Who this station is and which zone it guards."""
+
+    id: Identifier
+    gate: Identifier
+    zone: Zone
+
+
+class PathsConfig(_Struct):
+    """Where the station keeps its files."""
+
+    state: Path = Path("/var/lib/gate-station")
+    run: Path = Path("/run/gate-station")
+    sync_state: Path = Path("/var/lib/gate-sync")
+    documents: Path = Path("/etc/gate-station/documents")
+    guards: Path = Path("/etc/gate-station/guards.toml")
+
+
+class TrustConfig(_Struct):
+    """The offline root keys, two of which sign every trust bundle."""
+
+    roots: Annotated[tuple[RootKey, ...], Meta(min_length=3, max_length=3)]
+
+
+class HardwareConfig(_Struct):
+    """Which pin factory and, for development, which world the twins stand in."""
+
+    pins: Literal["lgpio", "twin"] = "lgpio"
+    world: Path | None = None
+    """Socket of the twins' world (drivers/twins/world.py); only with pins = "twin" or twin sources."""
+
+
+class CameraConfig(_Struct):
+    """`source`: v4l2:/dev/video0, csi:0, file:PATH, dir:PATH or scene:NAME (a twin)."""
+
+    source: Annotated[str, Meta(pattern=r"^(v4l2|csi|file|dir|scene):.+$")]
+    width: Annotated[int, Meta(ge=160, le=4096)] = 1280
+    height: Annotated[int, Meta(ge=120, le=4096)] = 720
+    fps: Annotated[int, Meta(ge=1, le=120)] = 30
+    decoder: Literal["pyzbar"] = "pyzbar"
+    max_age_ms: Annotated[int, Meta(ge=50, le=5000)] = 500
+    """A frame older than this is thrown away: it may show the person before."""
+
+
+class ThermometerConfig(_Struct):
+    """An MLX90614. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
+
+    bus: Annotated[str, Meta(pattern=r"^(i2c:[0-9]+|twin:.+)$")]
+    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x5A
+    emissivity: Annotated[float, Meta(ge=0.1, le=1.0)] = 0.98
+    raised_c: Annotated[float, Meta(ge=30, le=45)] = 37.3
+    cold_c: Annotated[float, Meta(ge=20, le=40)] = 34.0
+    samples: Annotated[int, Meta(ge=3, le=50)] = 6
+    interval_s: Annotated[float, Meta(ge=0.02, le=1)] = 0.1
+
+
+class RelayConfig(_Struct):
+    """The door relay. `mode`: fail-secure (energised = unlocked) or fail-safe (energised = locked)."""
+
+    pin: Pin
+    active: Literal["high", "low"] = "high"
+    mode: Literal["fail-secure", "fail-safe"] = "fail-secure"
+
+
+class ButtonConfig(_Struct):
+    """A contact or button. `active`: the level that means open, pressed or alarm; the pull is the other level."""
+
+    pin: Pin
+    active: Literal["high", "low"] = "low"
+
+
+class LedConfig(_Struct):
+    """A common-cathode RGB status LED."""
+
+    red: Pin
+    green: Pin
+    blue: Pin
+
+
+class DoorConfig(_Struct):
+    """Outputs, inputs and times of one door."""
+
+    relay: RelayConfig
+    contact: ButtonConfig | None = None
+    rex: ButtonConfig | None = None
+    fire: ButtonConfig | None = None
+    tamper: ButtonConfig | None = None
+    led: LedConfig | None = None
+    buzzer: Pin | None = None
+    unlock_s: Seconds = 5.0
+    held_s: Seconds = 20.0
+    egress: Literal["free", "controlled"] = "free"
+
+
+class LaneConfig(_Struct):
+    """One access point: a reader, a door, one direction."""
+
+    id: Identifier
+    direction: Direction
+    camera: CameraConfig
+    door: DoorConfig
+    thermometer: ThermometerConfig | None = None
+    refusal_s: Seconds = 4.0
+    guard_s: Seconds = 120.0
+    rearm_s: Seconds = 2.0
+    """A pass out of sight for so long and shown again is a new presentation."""
+
+
+class ScreenConfig(_Struct):
+    """The guard screen's address; loopback unless configured otherwise."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8080
+    passages: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+class TimeConfig(_Struct):
+    """Where the wall clock comes from: the kernel's (kept by NTP or a real-time clock)."""
+
+    require_sync: bool = True
+    """False: believe the clock although the kernel says it is not synchronised (machines without NTP)."""
+
+
+class Config(_Struct):
+    """The whole file."""
+
+    station: StationConfig
+    trust: TrustConfig
+    lane: Annotated[tuple[LaneConfig, ...], Meta(min_length=1, max_length=4)]
+    paths: PathsConfig = PathsConfig()
+    hardware: HardwareConfig = HardwareConfig()
+    screen: ScreenConfig = ScreenConfig()
+    time: TimeConfig = TimeConfig()
+
+
+def _door_pins(door: DoorConfig) -> list[tuple[str, int]]:
+    pins = [("relay", door.relay.pin)]
+    pins += [(name, part.pin) for name in ("contact", "rex", "fire", "tamper") if (part := getattr(door, name))]
+    if door.led:
+        pins += [("led.red", door.led.red), ("led.green", door.led.green), ("led.blue", door.led.blue)]
+    if door.buzzer is not None:
+        pins.append(("buzzer", door.buzzer))
+    return pins
+
+
+def _cross_check(config: Config) -> list[str]:
+    """Mistakes that no single value shows: pins used twice, lanes of one name, twins without a world."""
+    problems, taken = [], dict[int, str]()
+    for number, lane in enumerate(config.lane):
+        for name, pin in _door_pins(lane.door):
+            where = f"$.lane[{number}].door.{name}"
+            if pin in taken:
+                problems.append(f"pin {pin} is used twice - at `{taken[pin]}` and `{where}`; give each its own pin")
+            taken[pin] = where
+        if lane.door.egress == "controlled" and lane.door.rex:
+            problems.append(f"a controlled lane has no exit button - at `$.lane[{number}].door.rex`; remove it")
+    if len({lane.id for lane in config.lane}) < len(config.lane):
+        problems.append("two lanes have the same id - at `$.lane`; give each its own")
+    twins = config.hardware.pins == "twin" or any(lane.camera.source.startswith("scene:") for lane in config.lane)
+    if twins and config.hardware.world is None:
+        problems.append("twins need a world - at `$.hardware.world`; name the socket of the twins' world")
+    return problems
+
+
+def parse(text: str, where: str = "configuration") -> Config:
+    """Read a configuration from TOML text. Raises ConfigError naming the path of whatever is wrong."""
+    try:
+        config = msgspec.convert(tomllib.loads(text), Config, dec_hook=_decode, strict=True)
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError) as error:
+        msg = f"{where}: {error}"
+        raise ConfigError(msg) from error
+    if problems := _cross_check(config):
+        raise ConfigError("\n".join(f"{where}: {problem}" for problem in problems))
+    return config
+
+
+def _decode(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    msg = f"expected {kind.__name__}, got {type(value).__name__}"
+    raise ValueError(msg)
+
+
+def load(path: Path) -> Config:
+    """Read the configuration file. Raises ConfigError, also where the file cannot be read."""
+    try:
+        return parse(path.read_text(encoding="utf-8"), str(path))
+    except (OSError, UnicodeDecodeError) as error:
+        msg = f"{path}: cannot be read ({error}); create it from docs/reference/config.md or name another with --config"
+        raise ConfigError(msg) from error

@@ -1,0 +1,161 @@
+"""Signed bytes: the two COSE structures (RFC 9052) that passes and documents are made of, read strictly.
+
+COSE_Sign1 (tag 18): one Ed25519 signature. COSE_Sign (tag 98): several. The protected header is exactly {1: -8, 4: kid},
+the unprotected header exactly the byte a0, everything in deterministic CBOR (RFC 8949 section 4.2), and nothing follows.
+There is one encoding of everything, so no two texts mean the same and no changed text can slip through.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import cbor2
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+ALG, KID, EDDSA = 1, 4, -8
+SIGN1_TAG, SIGN_TAG = 18, 98
+KID_LENGTH = 4
+SIGNATURE_LENGTH = 64
+MAX_BYTES = 4 * 1024 * 1024
+
+
+class CoseError(ValueError):
+    """The bytes are not the one strict form that is accepted. The message says what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature with the exact bytes it was made over."""
+
+    kid: bytes
+    value: bytes
+    covered: bytes
+
+    def good(self, public_key: Ed25519PublicKey) -> bool:
+        """Say whether `public_key` made this signature (RFC 8032)."""
+        try:
+            public_key.verify(self.value, self.covered)
+        except InvalidSignature:
+            return False
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A payload and its signatures (one for COSE_Sign1), none of them checked yet."""
+
+    payload: bytes
+    signatures: tuple[Signature, ...]
+
+
+def decode_strict(raw: bytes) -> object:
+    """Decode deterministic CBOR. Raises CoseError for any other encoding, duplicate keys and trailing bytes."""
+    if len(raw) > MAX_BYTES:
+        msg = f"{len(raw)} bytes are more than the {MAX_BYTES} allowed"
+        raise CoseError(msg)
+    try:
+        value = cbor2.loads(raw)
+        again = cbor2.dumps(value, canonical=True)
+    except Exception as error:  # the decoder meets hostile bytes: whatever it raises means "refused"
+        msg = f"not CBOR ({type(error).__name__})"
+        raise CoseError(msg) from error
+    if again != raw:
+        msg = "not the deterministic encoding, or bytes follow"
+        raise CoseError(msg)
+    return value
+
+
+def encode(value: object) -> bytes:
+    """Encode in deterministic CBOR."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def _protected(kid: bytes) -> bytes:
+    return encode({ALG: EDDSA, KID: kid})
+
+
+def _empty_map(value: object) -> bool:
+    # Inside a tag cbor2 yields immutable kinds of its own, so types are asked for by their protocol.
+    return isinstance(value, Mapping) and not value
+
+
+def _kid(protected: object, unprotected: object) -> bytes:
+    if not _empty_map(unprotected):
+        msg = "the unprotected header is not empty"
+        raise CoseError(msg)
+    header = decode_strict(protected) if isinstance(protected, bytes) else None
+    if not isinstance(header, Mapping) or set(header) != {ALG, KID} or header[ALG] != EDDSA:
+        msg = "the protected header is not exactly {alg: EdDSA, kid}"
+        raise CoseError(msg)
+    kid = header[KID]
+    if not isinstance(kid, bytes) or len(kid) != KID_LENGTH:
+        msg = "the key id is not 4 bytes"
+        raise CoseError(msg)
+    return kid
+
+
+def _signature(value: object) -> bytes:
+    if not isinstance(value, bytes) or len(value) != SIGNATURE_LENGTH:
+        msg = "the signature is not 64 bytes"
+        raise CoseError(msg)
+    return value
+
+
+def _tagged(raw: bytes, tag: int) -> tuple[object, ...]:
+    value = decode_strict(raw)
+    if not isinstance(value, cbor2.CBORTag) or value.tag != tag:
+        msg = f"not tagged {tag}"
+        raise CoseError(msg)
+    parts = value.value
+    if not isinstance(parts, Sequence) or len(parts) != 4:  # noqa: PLR2004 - RFC 9052 section 4: four parts
+        msg = "not four parts"
+        raise CoseError(msg)
+    if not isinstance(parts[2], bytes):
+        msg = "the payload is not bytes"
+        raise CoseError(msg)
+    return tuple(parts)
+
+
+def open_sign1(raw: bytes) -> Signed:
+    """Take a COSE_Sign1 apart without checking its signature. Raises CoseError."""
+    protected, unprotected, payload, value = _tagged(raw, SIGN1_TAG)
+    kid = _kid(protected, unprotected)
+    covered = encode(["Signature1", protected, b"", payload])
+    assert isinstance(payload, bytes)  # noqa: S101 - for the type checker; _tagged has checked it
+    return Signed(payload, (Signature(kid, _signature(value), covered),))
+
+
+def open_sign(raw: bytes) -> Signed:
+    """Take a COSE_Sign with an empty body header apart without checking its signatures. Raises CoseError."""
+    protected, unprotected, payload, rows = _tagged(raw, SIGN_TAG)
+    if protected != b"" or not _empty_map(unprotected) or not isinstance(rows, Sequence):
+        msg = "the body header is not empty"
+        raise CoseError(msg)
+    signatures = []
+    for row in rows:
+        if not isinstance(row, Sequence) or len(row) != 3:  # noqa: PLR2004 - RFC 9052 section 4.1: three parts
+            msg = "a signature is not three parts"
+            raise CoseError(msg)
+        kid = _kid(row[0], row[1])
+        covered = encode(["Signature", b"", row[0], b"", payload])
+        signatures.append(Signature(kid, _signature(row[2]), covered))
+    assert isinstance(payload, bytes)  # noqa: S101 - for the type checker; _tagged has checked it
+    return Signed(payload, tuple(signatures))
+
+
+def sign1(payload: bytes, kid: bytes, key: Ed25519PrivateKey) -> bytes:
+    """Make a COSE_Sign1."""
+    protected = _protected(kid)
+    value = key.sign(encode(["Signature1", protected, b"", payload]))
+    return encode(cbor2.CBORTag(SIGN1_TAG, [protected, {}, payload, value]))
+
+
+def sign(payload: bytes, signers: list[tuple[bytes, Ed25519PrivateKey]]) -> bytes:
+    """Make a COSE_Sign with one signature per (kid, key)."""
+    rows = []
+    for kid, key in signers:
+        protected = _protected(kid)
+        rows.append([protected, {}, key.sign(encode(["Signature", b"", protected, b"", payload]))])
+    return encode(cbor2.CBORTag(SIGN_TAG, [b"", {}, payload, rows]))

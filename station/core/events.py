@@ -1,0 +1,73 @@
+"""The journal's events: what is recorded, in which bytes, and how the bytes are chained.
+
+An event is a JSON array with a fixed field order, encoded once and never re-encoded:
+[seq, wall_us, mono_us, boot, clock, uncertainty_ms, kind, payload]. Its hash is SHA-256(previous hash || bytes), so a
+row can neither be changed nor left out unnoticed (sync-protocol, "Identity and events").
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from station.core.model import Instant
+
+GENESIS = bytes(32)
+"""The hash before the first event of a stream."""
+
+Payload = Mapping[str, object]
+
+
+class Kind(StrEnum):
+    """What an event tells. Payload fields of each kind: docs/reference/events.md."""
+
+    BOOT = "boot"
+    SHUTDOWN = "shutdown"
+    DECISION = "decision"
+    PASSAGE = "passage"
+    REPEAT = "repeat"
+    OVERRIDE = "override"
+    DOOR = "door"
+    ALARM = "alarm"
+    FAULT = "fault"
+    DOCUMENT = "document"
+    CLOCK = "clock"
+    SIGN_IN = "sign-in"
+    LATE = "late"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One decoded event of the journal."""
+
+    seq: int
+    wall_us: int
+    mono_us: int
+    boot: str
+    clock: str
+    uncertainty_ms: int
+    kind: str
+    payload: Payload
+
+
+def encode(seq: int, now: Instant, boot: str, kind: Kind, payload: Payload) -> bytes:
+    """Return the event's exact bytes (UTF-8 JSON without spaces). `payload` holds only JSON values."""
+    row = [seq, now.wall_us, now.mono_us, boot, now.state.value, round(now.uncertainty_s * 1000), kind.value, payload]
+    return json.dumps(row, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+
+
+def decode(raw: bytes) -> Event:
+    """Read an event's bytes. Raises ValueError where they are not an event."""
+    row = json.loads(raw)
+    if not isinstance(row, list) or len(row) != len(Event.__slots__):
+        msg = f"not an event: {raw[:60]!r}"
+        raise ValueError(msg)
+    return Event(*row)
+
+
+def chain(previous: bytes, raw: bytes) -> bytes:
+    """Return the hash of an event from its predecessor's hash (32 bytes) and its own bytes."""
+    return hashlib.sha256(previous + raw).digest()

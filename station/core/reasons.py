@@ -1,0 +1,139 @@
+"""Every reason the station can give, once: its code, whose matter it is, and its BACnet name.
+
+The texts a person sees for a reason stand in station/locale/{zh,en}.ftl under `reason-CODE` with attribute `next`;
+a test holds both files against this table. BACnet names: ANSI/ASHRAE 135, BACnetAccessEvent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Matter(StrEnum):
+    """Whose matter a reason is. A fault of the station is never shown as a fault of the person."""
+
+    NONE = "none"
+    HOLDER = "holder"
+    """The pass or the person does not meet the rules."""
+    UNDECIDED = "undecided"
+    """The station lacks what it needs to decide; the guard decides."""
+    STATION = "station"
+    """A device, the disk or the software of the station failed."""
+    CLOCK = "clock"
+    """The station does not know the time well enough."""
+
+
+class Reason(StrEnum):
+    """Reason codes. The value is what journal, wire, screen and documentation use."""
+
+    GRANTED = "granted"
+    OVERRIDE = "override"
+    MEASURE_FIRST = "measure-first"
+    # the text
+    FOREIGN_TEXT = "foreign-text"
+    FOREIGN_LINK = "foreign-link"
+    PAYMENT_CODE = "payment-code"
+    LIVE_UNSUPPORTED = "live-unsupported"
+    ONE_AT_A_TIME = "one-at-a-time"
+    # the pass
+    PASS_UNREADABLE = "pass-unreadable"  # noqa: S105 - a reason code, not a password
+    PASS_MALFORMED = "pass-malformed"  # noqa: S105
+    PASS_UNKNOWN_ISSUER = "pass-unknown-issuer"  # noqa: S105
+    PASS_OUT_OF_SCOPE = "pass-out-of-scope"  # noqa: S105
+    PASS_FORGED = "pass-forged"  # noqa: S105
+    PASS_NOT_YET_VALID = "pass-not-yet-valid"  # noqa: S105
+    PASS_EXPIRED = "pass-expired"  # noqa: S105
+    PASS_REVOKED = "pass-revoked"  # noqa: S105
+    WRONG_GATE = "wrong-gate"
+    WRONG_DIRECTION = "wrong-direction"
+    # the rules
+    POLICY = "policy"
+    ZONE_CLOSED = "zone-closed"
+    HOME_QUARANTINE = "home-quarantine"
+    GUARD_CHECK = "guard-check"
+    HEALTH_CODE = "health-code"
+    NO_RULE = "no-rule"
+    # the temperature
+    FEVER_RAISED = "fever-raised"
+    FACE_COLD = "face-cold"
+    NO_FACE = "no-face"
+    THERMOMETER_FAULT = "thermometer-fault"
+    # what the station lacks
+    STATUS_UNKNOWN = "status-unknown"
+    NO_TRUST = "no-trust"
+    NO_POLICY = "no-policy"
+    CLOCK_LOST = "clock-lost"
+    JOURNAL_FAILED = "journal-failed"
+    # documents
+    DOCUMENT_MALFORMED = "document-malformed"
+    DOCUMENT_UNSIGNED = "document-unsigned"
+    DOCUMENT_OUT_OF_ROLE = "document-out-of-role"
+    DOCUMENT_ROLLBACK = "document-rollback"
+    DOCUMENT_CONFLICT = "document-conflict"
+    DOCUMENT_FROM_FUTURE = "document-from-future"
+    DOCUMENT_EXPIRED = "document-expired"
+    DOCUMENT_BROKEN_LINK = "document-broken-link"
+    POLICY_UNKNOWN_FACT = "policy-unknown-fact"
+    POLICY_UNKNOWN_OPERATOR = "policy-unknown-operator"
+    POLICY_INVALID = "policy-invalid"
+    STATUS_CHUNK_MISMATCH = "status-chunk-mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonInfo:
+    """Whose matter a reason is and what BACnet calls it."""
+
+    matter: Matter
+    bacnet: str
+
+
+_H, _U, _S = Matter.HOLDER, Matter.UNDECIDED, Matter.STATION
+
+REASONS: dict[Reason, ReasonInfo] = {
+    Reason.GRANTED: ReasonInfo(Matter.NONE, "granted"),
+    Reason.OVERRIDE: ReasonInfo(Matter.NONE, "granted"),
+    Reason.MEASURE_FIRST: ReasonInfo(Matter.NONE, "verification-required"),
+    Reason.FOREIGN_TEXT: ReasonInfo(_H, "denied-unknown-credential"),
+    Reason.FOREIGN_LINK: ReasonInfo(_H, "denied-unknown-credential"),
+    Reason.PAYMENT_CODE: ReasonInfo(_H, "denied-unknown-credential"),
+    Reason.LIVE_UNSUPPORTED: ReasonInfo(_S, "denied-authentication-unavailable"),
+    Reason.ONE_AT_A_TIME: ReasonInfo(_H, "denied-authentication-factor-error"),
+    Reason.PASS_UNREADABLE: ReasonInfo(_H, "denied-authentication-factor-damaged"),
+    Reason.PASS_MALFORMED: ReasonInfo(_H, "denied-authentication-factor-error"),
+    Reason.PASS_UNKNOWN_ISSUER: ReasonInfo(_H, "denied-unknown-credential"),
+    Reason.PASS_OUT_OF_SCOPE: ReasonInfo(_H, "denied-unknown-credential"),
+    Reason.PASS_FORGED: ReasonInfo(_H, "denied-incorrect-authentication-factor"),
+    Reason.PASS_NOT_YET_VALID: ReasonInfo(_H, "denied-credential-not-yet-active"),
+    Reason.PASS_EXPIRED: ReasonInfo(_H, "denied-credential-expired"),
+    Reason.PASS_REVOKED: ReasonInfo(_H, "denied-credential-disabled"),
+    Reason.WRONG_GATE: ReasonInfo(_H, "denied-point-no-access-rights"),
+    Reason.WRONG_DIRECTION: ReasonInfo(_H, "denied-no-access-rights"),
+    Reason.POLICY: ReasonInfo(_H, "denied-no-access-rights"),
+    Reason.ZONE_CLOSED: ReasonInfo(_H, "denied-zone-no-access-rights"),
+    Reason.HOME_QUARANTINE: ReasonInfo(_H, "denied-threat-level"),
+    Reason.GUARD_CHECK: ReasonInfo(_U, "verification-required"),
+    Reason.HEALTH_CODE: ReasonInfo(_H, "denied-threat-level"),
+    Reason.NO_RULE: ReasonInfo(_U, "verification-required"),
+    Reason.FEVER_RAISED: ReasonInfo(_H, "verification-required"),
+    Reason.FACE_COLD: ReasonInfo(_H, "denied-verification-failed"),
+    Reason.NO_FACE: ReasonInfo(_H, "denied-verification-timeout"),
+    Reason.THERMOMETER_FAULT: ReasonInfo(_S, "denied-authentication-unavailable"),
+    Reason.STATUS_UNKNOWN: ReasonInfo(_U, "denied-authentication-unavailable"),
+    Reason.NO_TRUST: ReasonInfo(_S, "denied-authentication-unavailable"),
+    Reason.NO_POLICY: ReasonInfo(_S, "denied-authentication-unavailable"),
+    Reason.CLOCK_LOST: ReasonInfo(Matter.CLOCK, "denied-authentication-unavailable"),
+    Reason.JOURNAL_FAILED: ReasonInfo(_S, "denied-other"),
+    Reason.DOCUMENT_MALFORMED: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_UNSIGNED: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_OUT_OF_ROLE: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_ROLLBACK: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_CONFLICT: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_FROM_FUTURE: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_EXPIRED: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_BROKEN_LINK: ReasonInfo(_U, "none"),
+    Reason.POLICY_UNKNOWN_FACT: ReasonInfo(_U, "none"),
+    Reason.POLICY_UNKNOWN_OPERATOR: ReasonInfo(_U, "none"),
+    Reason.POLICY_INVALID: ReasonInfo(_U, "none"),
+    Reason.STATUS_CHUNK_MISMATCH: ReasonInfo(_U, "none"),
+}

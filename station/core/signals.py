@@ -1,0 +1,49 @@
+"""What a lane tells people without words: one signal per situation, as one table of colour, blink and sound.
+
+Colour never stands alone: each signal has its own blink pattern, its own sound and (on the screen) its own shape.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Signal(StrEnum):
+    """The situation at a lane, as person and guard should perceive it."""
+
+    READY = "ready"
+    MEASURING = "measuring"
+    GRANTED = "granted"
+    DENIED = "denied"
+    REFERRED = "referred"
+    STATION_FAULT = "station-fault"
+    ALARM = "alarm"
+    EVACUATE = "evacuate"
+    OUT_OF_SERVICE = "out-of-service"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalPattern:
+    """`colour`: red, green, blue, each 0..1. `blink` and `beep`: (on, off, ...) in seconds; empty blink = steady."""
+
+    colour: tuple[float, float, float]
+    blink: tuple[float, ...]
+    blink_repeats: bool
+    beep: tuple[float, ...]
+    beep_repeats: bool
+    shape: str
+    """Name of the shape the guard screen draws."""
+
+
+PATTERNS: dict[Signal, SignalPattern] = {
+    Signal.READY: SignalPattern((0, 0, 0.4), (), False, (), False, "ring"),
+    Signal.MEASURING: SignalPattern((0, 0.5, 1), (0.3, 0.3), True, (0.05,), False, "hourglass"),
+    Signal.GRANTED: SignalPattern((0, 1, 0), (), False, (0.12,), False, "arrow"),
+    Signal.DENIED: SignalPattern((1, 0, 0), (0.25, 0.25), True, (0.4, 0.15, 0.4), False, "cross"),
+    Signal.REFERRED: SignalPattern((1, 0.6, 0), (0.6, 0.4), True, (0.15, 0.15, 0.15), False, "person"),
+    Signal.STATION_FAULT: SignalPattern((1, 0, 1), (0.1, 0.9), True, (0.08, 0.08, 0.08, 0.08, 0.08), False, "spanner"),
+    Signal.ALARM: SignalPattern((1, 0, 0), (0.1, 0.1), True, (0.2, 0.1), True, "bell"),
+    Signal.EVACUATE: SignalPattern((0, 1, 0), (0.2, 0.2), True, (0.5, 0.5), True, "exit"),
+    Signal.OUT_OF_SERVICE: SignalPattern((1, 0, 1), (1.0, 1.0), True, (), False, "barrier"),
+}

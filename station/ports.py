@@ -1,0 +1,275 @@
+"""What the core's surroundings implement: devices below, the guard screen above, and what they exchange.
+
+Workers only put these values into the gate's queue; the gate thread alone owns state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from station.core.model import Direction, Instant, Outcome, Text
+from station.core.reasons import Reason
+from station.core.signals import Signal
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+Gray = NDArray[np.uint8]
+"""A gray picture, uint8, shape (height, width)."""
+
+
+class DeviceFault(Exception):  # noqa: N818 - "fault" is the word of the field
+    """A device does not do its work. `remedy` says what the technician should do next."""
+
+    def __init__(self, device: str, problem: str, remedy: str) -> None:
+        """`device`: its name in the configuration; `problem`: what happened, where; `remedy`: what to do next."""
+        super().__init__(f"{device}: {problem}. {remedy}")
+        self.device, self.problem, self.remedy = device, problem, remedy
+
+
+# --- devices -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One camera picture and the monotonic moment it was taken, nanoseconds (time.monotonic_ns)."""
+
+    gray: Gray
+    captured_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecodedCode:
+    """A QR code read from a picture. `quad`: its four corners in pixels, clockwise; `stage`: which method read it."""
+
+    text: str
+    raw: bytes
+    quad: tuple[tuple[float, float], ...]
+    stage: str
+    validated: bool = False
+
+
+class Camera(Protocol):
+    """Yields the newest picture. Implementations: drivers/camera.py."""
+
+    def open(self) -> None:
+        """Open the device. Raises DeviceFault."""
+
+    def read(self) -> Frame:
+        """Wait for the next picture (about a frame period; at most 10 s when frozen). Raises DeviceFault."""
+
+    def close(self) -> None:
+        """Release the device. May be called twice."""
+
+
+class Decoder(Protocol):
+    """Reads QR codes from a gray picture. Implementations: drivers/decoder/."""
+
+    def read(self, gray: Gray) -> list[DecodedCode]:
+        """Return every code in the picture, best effort, never raising for anything a picture can hold."""
+
+
+class Thermometer(Protocol):
+    """An infrared thermometer. Implementations: drivers/mlx90614.py."""
+
+    def sample(self) -> tuple[float, float]:
+        """Return (object, ambient) in degrees Celsius. Raises DeviceFault."""
+
+    def close(self) -> None:
+        """Release the bus. May be called twice."""
+
+
+class Release(StrEnum):
+    """Why egress releases the door without asking the gate thread."""
+
+    REX = "rex"
+    FIRE = "fire"
+
+
+class Outputs(Protocol):
+    """Everything a lane drives: door relay, status LED, buzzer. Thread safe; calls return at once."""
+
+    def unlock(self) -> None:
+        """Let the door be opened until `lock`."""
+
+    def lock(self) -> None:
+        """Secure the door, unless egress holds it released."""
+
+    def release(self, cause: Release, seconds: float) -> None:
+        """Egress: unlock now and keep `lock` without effect for `seconds` (inf for fire). For the inputs worker."""
+
+    def end_release(self, cause: Release) -> None:
+        """Egress ended (fire alarm cleared); the next `lock` works again."""
+
+    def signal(self, signal: Signal) -> None:
+        """Show LED and buzzer patterns of `station.core.signals.PATTERNS`."""
+
+    def close(self) -> None:
+        """Drive every output to its configured safe level and stop the pattern threads. May be called twice."""
+
+
+class InputKind(StrEnum):
+    """What can change at a lane's inputs."""
+
+    DOOR_OPENED = "door-opened"
+    DOOR_CLOSED = "door-closed"
+    REX = "rex"
+    FIRE = "fire"
+    FIRE_CLEARED = "fire-cleared"
+    TAMPER = "tamper"
+    TAMPER_CLEARED = "tamper-cleared"
+
+
+class Inputs(Protocol):
+    """A lane's contacts and buttons. REX and fire are driven to the outputs before they are reported."""
+
+    def watch(self, report: Callable[[InputKind], None]) -> None:
+        """Report the present state of every contact, then each change, from the inputs worker."""
+
+    def close(self) -> None:
+        """Release the pins. May be called twice."""
+
+
+# --- the guard screen ----------------------------------------------------------------------------------------------
+
+
+class Condition(StrEnum):
+    """Health of one device, queue or link."""
+
+    OK = "ok"
+    DEGRADED = "degraded"
+    FAULT = "fault"
+
+
+@dataclass(frozen=True, slots=True)
+class HealthView:
+    """Health of one part of the station as the screen shows it."""
+
+    name: str
+    condition: Condition
+    detail: Text
+    remedy: Text | None = None
+    since_us: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LaneView:
+    """What happens at one lane now."""
+
+    lane: str
+    direction: Direction
+    signal: Signal
+    headline: Text
+    next_step: Text
+    door: str
+    """State of the door machine (station.core.door.DoorState)."""
+    who: str = ""
+    """Masked name and class for the guard; empty where nobody stands there."""
+    rule: str = ""
+    since_us: int = 0
+    awaiting_guard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PassageView:
+    """One line of the list of last passages. `name` is masked and lives in memory only."""
+
+    seq: int
+    wall_us: int
+    lane: str
+    direction: Direction
+    outcome: Outcome
+    reason: Reason
+    rule: str
+    text: Text
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StationView:
+    """Everything the guard screen shows; published as a whole, never changed afterwards."""
+
+    station: str
+    lanes: tuple[LaneView, ...]
+    passages: tuple[PassageView, ...]
+    health: tuple[HealthView, ...]
+    unacknowledged: int
+    linked: bool
+    now_us: int
+
+
+class GuardVerb(StrEnum):
+    """What a signed-in guard can ask of a lane."""
+
+    OPEN = "open"
+    DISMISS = "dismiss"
+
+
+@dataclass(frozen=True, slots=True)
+class GuardRequest:
+    """A guard's wish, answered through `answer` once it is recorded and done (or refused)."""
+
+    verb: GuardVerb
+    lane: str
+    operator: str
+    why: str
+    answer: Future[GuardAnswer] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SignInAttempt:
+    """Somebody entered a PIN. The gate thread counts failures and says how long to wait; it survives a restart."""
+
+    operator: str
+    correct: bool
+    answer: Future[GuardAnswer] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class GuardAnswer:
+    """What became of a guard's request. `retry_after_s` > 0: sign-in is locked for so long."""
+
+    accepted: bool
+    text: Text
+    retry_after_s: float = 0.0
+
+
+class Gate(Protocol):
+    """What the guard screen may ask of the gate thread."""
+
+    def view(self) -> StationView:
+        """The latest published view."""
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` (from the gate thread) after each new view; returns the function that ends it."""
+
+    def sign_in_locked_s(self) -> float:
+        """Seconds until a PIN may be tried again; 0 when now."""
+
+    def submit(self, request: GuardRequest | SignInAttempt) -> None:
+        """Put the request into the gate's queue."""
+
+
+# --- surroundings of the flow --------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Reads the time. Implementation: station/clock.py."""
+
+    def now(self) -> Instant:
+        """The present moment with what is known of its accuracy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What one camera frame showed: put by a reader worker, at most one waiting per lane (latest wins)."""
+
+    lane: str
+    codes: Sequence[DecodedCode]
+    captured_ns: int
