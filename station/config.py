@@ -26,7 +26,7 @@ class _Struct(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=T
     pass
 
 
-class StationConfig(_Struct):
+class StationConfig(_Struct, frozen=True):
     """Who this station is and which zone it guards."""
 
     id: Identifier
@@ -34,7 +34,7 @@ class StationConfig(_Struct):
     zone: Zone
 
 
-class PathsConfig(_Struct):
+class PathsConfig(_Struct, frozen=True):
     """Where the station keeps its files."""
 
     state: Path = Path("/var/lib/gate-station")
@@ -44,13 +44,13 @@ class PathsConfig(_Struct):
     guards: Path = Path("/etc/gate-station/guards.toml")
 
 
-class TrustConfig(_Struct):
+class TrustConfig(_Struct, frozen=True):
     """The offline root keys, two of which sign every trust bundle."""
 
     roots: Annotated[tuple[RootKey, ...], Meta(min_length=3, max_length=3)]
 
 
-class HardwareConfig(_Struct):
+class HardwareConfig(_Struct, frozen=True):
     """Which pin factory and, for development, which world the twins stand in."""
 
     pins: Literal["lgpio", "twin"] = "lgpio"
@@ -58,7 +58,7 @@ class HardwareConfig(_Struct):
     """Socket of the twins' world (drivers/twins/world.py); only with pins = "twin" or twin sources."""
 
 
-class CameraConfig(_Struct):
+class CameraConfig(_Struct, frozen=True):
     """`source`: v4l2:/dev/video0, csi:0, file:PATH, dir:PATH or scene:NAME (a twin)."""
 
     source: Annotated[str, Meta(pattern=r"^(v4l2|csi|file|dir|scene):.+$")]
@@ -70,7 +70,7 @@ class CameraConfig(_Struct):
     """A frame older than this is thrown away: it may show the person before."""
 
 
-class ThermometerConfig(_Struct):
+class ThermometerConfig(_Struct, frozen=True):
     """An MLX90614. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
 
     bus: Annotated[str, Meta(pattern=r"^(i2c:[0-9]+|twin:.+)$")]
@@ -82,7 +82,7 @@ class ThermometerConfig(_Struct):
     interval_s: Annotated[float, Meta(ge=0.02, le=1)] = 0.1
 
 
-class RelayConfig(_Struct):
+class RelayConfig(_Struct, frozen=True):
     """The door relay. `mode`: fail-secure (energised = unlocked) or fail-safe (energised = locked)."""
 
     pin: Pin
@@ -90,14 +90,14 @@ class RelayConfig(_Struct):
     mode: Literal["fail-secure", "fail-safe"] = "fail-secure"
 
 
-class ButtonConfig(_Struct):
+class ButtonConfig(_Struct, frozen=True):
     """A contact or button. `active`: the level that means open, pressed or alarm; the pull is the other level."""
 
     pin: Pin
     active: Literal["high", "low"] = "low"
 
 
-class LedConfig(_Struct):
+class LedConfig(_Struct, frozen=True):
     """A common-cathode RGB status LED."""
 
     red: Pin
@@ -105,7 +105,7 @@ class LedConfig(_Struct):
     blue: Pin
 
 
-class DoorConfig(_Struct):
+class DoorConfig(_Struct, frozen=True):
     """Outputs, inputs and times of one door."""
 
     relay: RelayConfig
@@ -120,7 +120,7 @@ class DoorConfig(_Struct):
     egress: Literal["free", "controlled"] = "free"
 
 
-class LaneConfig(_Struct):
+class LaneConfig(_Struct, frozen=True):
     """One access point: a reader, a door, one direction."""
 
     id: Identifier
@@ -134,7 +134,7 @@ class LaneConfig(_Struct):
     """A pass out of sight for so long and shown again is a new presentation."""
 
 
-class ScreenConfig(_Struct):
+class ScreenConfig(_Struct, frozen=True):
     """The guard screen's address; loopback unless configured otherwise."""
 
     host: str = "127.0.0.1"
@@ -142,14 +142,14 @@ class ScreenConfig(_Struct):
     passages: Annotated[int, Meta(ge=1, le=500)] = 50
 
 
-class TimeConfig(_Struct):
+class TimeConfig(_Struct, frozen=True):
     """Where the wall clock comes from: the kernel's (kept by NTP or a real-time clock)."""
 
     require_sync: bool = True
     """False: believe the clock although the kernel says it is not synchronised (machines without NTP)."""
 
 
-class Config(_Struct):
+class Config(_Struct, frozen=True):
     """The whole file."""
 
     station: StationConfig
