@@ -1,8 +1,8 @@
 """Signed bytes: the two COSE structures (RFC 9052) that passes and documents are made of, read strictly.
 
-COSE_Sign1 (tag 18): one Ed25519 signature. COSE_Sign (tag 98): several. The protected header is exactly
-{1: -8, 4: kid}, the unprotected header exactly the byte a0, everything in deterministic CBOR (RFC 8949 section 4.2), and
-nothing follows. There is one encoding of everything, so no two texts mean the same and no changed text can slip through.
+COSE_Sign1 (tag 18) carries one Ed25519 signature, COSE_Sign (tag 98) several. The protected header is exactly
+{1: -8, 4: kid}, the unprotected header exactly the byte a0, everything is deterministic CBOR (RFC 8949 section 4.2) and
+nothing follows. Each value has one encoding, so no two texts mean the same and no changed text can slip through.
 """
 
 from __future__ import annotations

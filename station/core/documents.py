@@ -1,0 +1,203 @@
+"""Signed documents: trust bundle, policy, status manifest; who may sign what, and what is never taken back.
+
+Every document is deterministic CBOR in COSE: a map with "type", "seq", "iat", "exp" (unsigned seconds), "prev" (SHA-256
+of the document before, or null) and the fields of its type. The trust bundle carries the signatures of two of three
+offline roots; every other document the one of a key to which the bundle gives the role.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from station.core import cose, shape
+from station.core.model import Instant, PassClass, Rejected
+from station.core.reasons import Reason
+
+ROOTS_NEEDED = 2
+FIELDS = {"type", "seq", "iat", "exp", "prev"}
+FUTURE_TOLERANCE_S = 300
+"""A document may be this much younger than the station's clock (plus its uncertainty) says is possible."""
+
+
+class DocumentType(StrEnum):
+    """The kinds of signed document."""
+
+    TRUST = "trust"
+    POLICY = "policy"
+    STATUS = "status"
+
+
+class Role(StrEnum):
+    """What a key may sign. A pass issuer cannot sign a command."""
+
+    PASS = "pass"  # noqa: S105 - a role, not a password
+    STATUS = "status"
+    POLICY = "policy"
+    COMMAND = "command"
+    TIME = "time"
+    GUARD = "guard"
+    ACK = "ack"
+
+
+ROLE_OF = {DocumentType.POLICY: Role.POLICY, DocumentType.STATUS: Role.STATUS}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """One key of the trust bundle with its roles and its scope."""
+
+    kid: bytes
+    public_key: Ed25519PublicKey
+    roles: frozenset[str]
+    zones: tuple[str, ...]
+    """Prefixes of area codes the key may speak for; "" is everywhere."""
+    classes: frozenset[PassClass]
+    not_before: int
+    expires: int
+
+    def covers(self, zone: str) -> bool:
+        """Say whether the key may speak for `zone`."""
+        return any(zone.startswith(prefix) for prefix in self.zones)
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What all documents share, with the signature already checked."""
+
+    type: DocumentType
+    seq: int
+    issued: int
+    expires: int
+    previous: bytes | None
+    hash: bytes
+    signers: tuple[bytes, ...]
+    fields: Mapping[object, object]
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrustBundle:
+    """The keys this station believes, by key id."""
+
+    envelope: Envelope
+    keys: Mapping[bytes, KeyEntry]
+
+    def key(self, kid: bytes, role: Role) -> KeyEntry | None:
+        """Return the key with this id if it has the role."""
+        entry = self.keys.get(kid)
+        return entry if entry and role in entry.roles else None
+
+
+def kid_of(public_key: bytes) -> bytes:
+    """Return the key id of an Ed25519 public key (32 bytes): the first 4 bytes of its SHA-256."""
+    return hashlib.sha256(public_key).digest()[: cose.KID_LENGTH]
+
+
+def _envelope(signed: cose.Signed, signers: tuple[bytes, ...], raw: bytes) -> Envelope:
+    fields = shape.mapping(cose.decode_strict(signed.payload), "document")
+    previous = fields.get("prev")
+    return Envelope(
+        type=DocumentType(shape.text(fields.get("type"), "type", 20)),
+        seq=shape.integer(fields.get("seq"), "seq", 1),
+        issued=shape.integer(fields.get("iat"), "iat"),
+        expires=shape.integer(fields.get("exp"), "exp"),
+        previous=None if previous is None else shape.octets(previous, "prev", 32),
+        hash=hashlib.sha256(raw).digest(),
+        signers=signers,
+        fields=fields,
+        raw=raw,
+    )
+
+
+def _key_entry(value: object) -> KeyEntry:
+    row = shape.mapping(value, "key")
+    shape.keys_within(row, {"kid", "pub", "roles", "zones", "classes", "nbf", "exp"}, "key")
+    public = shape.octets(row.get("pub"), "pub", 32)
+    kid = shape.octets(row.get("kid"), "kid", cose.KID_LENGTH)
+    return KeyEntry(
+        kid=kid,
+        public_key=Ed25519PublicKey.from_public_bytes(public),
+        roles=frozenset(Role(shape.text(role, "role")) for role in shape.sequence(row.get("roles"), "roles")),
+        zones=tuple(shape.text(zone, "zone", 12) for zone in shape.sequence(row.get("zones"), "zones")),
+        classes=frozenset(PassClass(shape.integer(c, "class")) for c in shape.sequence(row.get("classes"), "classes")),
+        not_before=shape.integer(row.get("nbf"), "nbf"),
+        expires=shape.integer(row.get("exp"), "exp"),
+    )
+
+
+def open_trust(raw: bytes, roots: Sequence[bytes]) -> TrustBundle | Rejected:
+    """Verify a trust bundle against the three root keys (32 bytes each); two different ones must have signed."""
+    try:
+        signed = cose.open_sign(raw)
+        known = {kid_of(root): Ed25519PublicKey.from_public_bytes(root) for root in roots}
+        good = {s.kid for s in signed.signatures if s.kid in known and s.good(known[s.kid])}
+        if len(good) < ROOTS_NEEDED:
+            return Rejected(Reason.DOCUMENT_UNSIGNED, f"{len(good)} of {ROOTS_NEEDED} root signatures are good")
+        envelope = _envelope(signed, tuple(sorted(good)), raw)
+        if envelope.type is not DocumentType.TRUST:
+            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"a {envelope.type} document in place of a trust bundle")
+        shape.keys_within(envelope.fields, FIELDS | {"keys"}, "trust bundle")
+        entries = [_key_entry(row) for row in shape.sequence(envelope.fields.get("keys"), "keys", 1000)]
+    except ValueError as error:
+        return Rejected(Reason.DOCUMENT_MALFORMED, str(error))
+    keys = {entry.kid: entry for entry in entries}
+    if len(keys) < len(entries):
+        return Rejected(Reason.DOCUMENT_MALFORMED, "two keys share a key id")
+    return TrustBundle(envelope, keys)
+
+
+def open_document(raw: bytes, expected: DocumentType, trust: TrustBundle, zone: str) -> Envelope | Rejected:
+    """Verify a policy or status manifest: signed by a key with the role for it, whose scope covers `zone`."""
+    role = ROLE_OF[expected]
+    try:
+        signed = cose.open_sign1(raw)
+        signature = signed.signatures[0]
+        entry = trust.key(signature.kid, role)
+        if entry is None:
+            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"key {signature.kid.hex()} has no {role} role")
+        if not signature.good(entry.public_key):
+            return Rejected(Reason.DOCUMENT_UNSIGNED, f"the signature of key {signature.kid.hex()} is wrong")
+        envelope = _envelope(signed, (signature.kid,), raw)
+    except ValueError as error:
+        return Rejected(Reason.DOCUMENT_MALFORMED, str(error))
+    if envelope.type is not expected:
+        return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"a {envelope.type} document in place of {expected}")
+    if not entry.covers(zone):
+        return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"key {entry.kid.hex()} does not speak for zone {zone}")
+    if not entry.not_before <= envelope.issued <= entry.expires:
+        return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"key {entry.kid.hex()} was not valid when it signed")
+    return envelope
+
+
+@dataclass(frozen=True, slots=True)
+class HighWater:
+    """The newest document of one type seen from one key."""
+
+    seq: int
+    hash: bytes
+
+
+def admit(new: Envelope, in_force: HighWater | None, seen: Mapping[bytes, HighWater], now: Instant) -> Rejected | None:
+    """Refuse rollback, conflict, broken link, fast-forward and freeze; None means the document may take effect.
+
+    `seen`: per signing key of this type, kept outside the documents, in the station's own database.
+    """
+    for kid in new.signers:
+        mark = seen.get(kid)
+        if mark and new.seq < mark.seq:
+            return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} after {mark.seq} of key {kid.hex()}")
+        if mark and new.seq == mark.seq and new.hash != mark.hash:
+            return Rejected(Reason.DOCUMENT_CONFLICT, f"two different {new.type} documents with seq {new.seq}")
+    if in_force and new.seq == in_force.seq + 1 and new.previous not in (None, in_force.hash):
+        return Rejected(Reason.DOCUMENT_BROKEN_LINK, f"{new.type} {new.seq} does not follow the one in force")
+    slack = now.uncertainty_s + FUTURE_TOLERANCE_S
+    if new.issued > now.seconds + slack:
+        return Rejected(Reason.DOCUMENT_FROM_FUTURE, f"{new.type} {new.seq} was issued after the station's now")
+    if new.expires < now.seconds - now.uncertainty_s:
+        return Rejected(Reason.DOCUMENT_EXPIRED, f"{new.type} {new.seq} expired before it arrived")
+    return None
