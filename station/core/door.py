@@ -1,8 +1,8 @@
 """The door as a transition table.
 
 Theory of operation. The door is LOCKED until something permits it to open: a committed grant, the exit button (REX) or
-fire. It is then UNLOCKED until it is opened or the time runs out. Opening it relocks at once, so that it latches when it
-falls shut. A door that stays OPEN too long is HELD; one that opens without permission is FORCED. Fire RELEASES it from
+fire. It is then UNLOCKED until it is opened or the time runs out. Opening it relocks at once, so that it latches when
+it falls shut. A door that stays OPEN too long is HELD; one that opens without permission is FORCED. Fire RELEASES it from
 any state, and it stays released until the fire alarm is cleared. Nobody waits for software here: REX and fire have
 already moved the relay when this table hears of them (drivers/inputs.py); the table keeps the record straight.
 
@@ -109,23 +109,23 @@ TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = {
     (S.UNLOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), Limit.UNLOCK),
     (S.UNLOCKED, E.OPENED): DoorRow(S.OPEN, (C.LOCK, C.PASSED), Limit.HELD),
     (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.UNLOCKED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE)),
+    (S.UNLOCKED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE, C.SHUT)),
     (S.UNLOCKED, E.DEADLINE): DoorRow(S.LOCKED, (C.LOCK, C.NOT_PASSED)),
     (S.OPEN, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.SHUT)),
     (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), Limit.HELD),
     (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), Limit.HELD),
-    (S.OPEN, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE)),
+    (S.OPEN, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE, C.SHUT)),
     (S.OPEN, E.DEADLINE): DoorRow(S.HELD, (C.ALARM_HELD, C.SHUT)),
     # A contact that reports "open" for ever must not end the service: grants still unlock for their time.
     (S.HELD, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.END_HELD, C.SHUT)),
     (S.HELD, E.GRANT): DoorRow(S.HELD, (C.UNLOCK, C.PASSED), Limit.UNLOCK),
     (S.HELD, E.REX): DoorRow(S.HELD, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.HELD, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_HELD, C.ALARM_FIRE)),
+    (S.HELD, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_HELD, C.ALARM_FIRE, C.SHUT)),
     (S.HELD, E.DEADLINE): DoorRow(S.HELD, (C.LOCK, C.SHUT)),
     (S.FORCED, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.END_FORCED, C.SHUT)),
     (S.FORCED, E.GRANT): DoorRow(S.FORCED, (C.UNLOCK, C.PASSED), Limit.UNLOCK),
     (S.FORCED, E.REX): DoorRow(S.FORCED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.FORCED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_FORCED, C.ALARM_FIRE)),
+    (S.FORCED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_FORCED, C.ALARM_FIRE, C.SHUT)),
     (S.FORCED, E.DEADLINE): DoorRow(S.FORCED, (C.LOCK, C.SHUT)),
     (S.RELEASED, E.GRANT): DoorRow(S.RELEASED, (C.PASSED, C.SHUT)),
     (S.RELEASED, E.REX): DoorRow(S.RELEASED, (C.NOTE_REX,)),

@@ -1,0 +1,211 @@
+"""The gate thread: one queue, one owner of all state, one writer of the journal.
+
+It takes what the workers put, hands it to the lane concerned, lets deadlines take effect, looks into the inbox once a
+second, publishes the view for the guard screen and feeds the watchdog, in that order and never waiting for anything
+but the queue and the disk.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from station.core.model import Decision, Instant
+from station.core.signals import Signal
+from station.documents import INBOX_MARK, Documents
+from station.flow import LaneFlow
+from station.guard_desk import GuardDesk
+from station.health import Ailment, HealthBoard
+from station.inbox import NO_LINK, Inbox
+from station.journal import JournalFault
+from station.mailbox import Mailbox
+from station.noticeboard import NoticeBoard
+from station.papers import paper_ailments
+from station.ports import (
+    Clock,
+    Condition,
+    GuardRequest,
+    InputKind,
+    LaneView,
+    Outputs,
+    Sighting,
+    SignInAttempt,
+    StationView,
+)
+from station.recorder import Recorder
+from station.screening import DeviceReport, Screened
+from station.views import lane_signal, lane_view, passage_view, recalled_passage
+
+log = logging.getLogger(__name__)
+
+POLL_US = 1_000_000
+DEVICE_KEYS = {"camera": "health-camera", "thermometer": "health-thermometer", "outputs": "health-outputs"}
+
+
+@dataclass(frozen=True, slots=True)
+class InputChange:
+    """A contact, button or alarm line of a lane changed."""
+
+    lane: str
+    kind: InputKind
+
+
+class Rung:
+    """gate-sync says that its file changed."""
+
+
+class GateThread:
+    """Owns the lanes. Implements station.ports.Gate for the guard screen."""
+
+    def __init__(
+        self,
+        station: str,
+        mailbox: Mailbox,
+        recorder: Recorder,
+        documents: Documents,
+        inbox: Inbox,
+        clock: Clock,
+        health: HealthBoard,
+        passages: int,
+    ) -> None:
+        """Lanes are added with `add_lane` before `run`. `passages`: how many of the last the screen lists."""
+        self._station, self._mailbox, self._recorder = station, mailbox, recorder
+        self._documents, self._inbox, self._clock, self._health = documents, inbox, clock, health
+        self._lanes: dict[str, LaneFlow] = {}
+        self._outputs: dict[str, Outputs] = {}
+        self._signals: dict[str, tuple[Signal, int]] = {}
+        self._desk = GuardDesk(self._lanes, recorder, clock)
+        self._board = NoticeBoard(StationView(station, (), (), (), 0, linked=False, now_us=0), passages)
+        recalled = (recalled_passage(seq, raw) for seq, raw in recorder.journal.last(10 * passages))
+        self._board.list_passages(passage for passage in recalled if passage)
+        self._inbox_mark = int(recorder.journal.state(INBOX_MARK) or b"0")
+        self._link, self._acknowledged = NO_LINK, 0
+        self._next_tend_us = 0
+        self._stopping = False
+        self.beat: Callable[[], None] = lambda: None
+        """Called at least once a second by the running thread; feeds the watchdog."""
+
+    def add_lane(self, flow: LaneFlow, outputs: Outputs) -> None:
+        """Take a lane in charge."""
+        self._lanes[flow.config.id], self._outputs[flow.config.id] = flow, outputs
+
+    # --- the loop --------------------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Run until `stop`. An exception here ends the process: the gate thread is a safety worker."""
+        for flow in self._lanes.values():
+            flow.doorway.start()
+        while not self._stopping:
+            now = self._clock.now()
+            if now.mono_us >= self._next_tend_us:
+                self._tend(now)
+            self._publish(now)
+            self.beat()
+            item = self._mailbox.get(self._wait_s())
+            if item is not None:
+                self._handle(item)
+            for flow in self._lanes.values():
+                flow.expire()
+        for flow in self._lanes.values():
+            flow.flush_repeats()
+
+    def stop(self) -> None:
+        """Let `run` return after the present step."""
+        self._mailbox.put(_STOP)
+
+    def _wait_s(self) -> float:
+        due = [at for flow in self._lanes.values() if (at := flow.next_deadline_us()) is not None]
+        return (min([*due, self._next_tend_us]) - self._clock.now().mono_us) / 1e6
+
+    def _handle(self, item: object) -> None:
+        match item:
+            case Sighting():
+                self._lanes[item.lane].see(item)
+            case InputChange():
+                self._lanes[item.lane].doorway.input(item.kind)
+            case Screened():
+                self._lanes[item.lane].screened(item.token, item.reading)
+            case DeviceReport():
+                self._device(item)
+            case GuardRequest():
+                item.answer.set_result(self._desk.request(item))
+            case SignInAttempt():
+                item.answer.set_result(self._desk.sign_in(item))
+            case Rung():
+                self._next_tend_us = 0
+            case _:
+                self._stopping = True
+
+    def _device(self, report: DeviceReport) -> None:
+        key = DEVICE_KEYS[report.part.split()[0]]
+        ailment = Ailment(key, Condition.FAULT, str(report.fault)) if report.fault else None
+        self._health.report(report.part, ailment, self._clock.now())
+
+    # --- once a second ---------------------------------------------------------------------------------------------
+
+    def _tend(self, now: Instant) -> None:
+        """Look into the inbox and after the health of everything that does not report by itself."""
+        self._next_tend_us = now.mono_us + POLL_US
+        self._recorder.probe(now)
+        if not self._recorder.broken:
+            self._read_inbox(now)
+        self._link = self._inbox.link()
+        self._acknowledged = self._inbox.acknowledged(self._recorder.journal.epoch)
+        for part, ailment in self._ailments(now).items():
+            self._health.report(part, ailment, now)
+
+    def _read_inbox(self, now: Instant) -> None:
+        try:
+            for arrival in self._inbox.arrivals(self._inbox_mark):
+                result = self._documents.offer(arrival.type, arrival.raw, now, arrival.id)
+                log.info("document %s from central: %s", arrival.type, result or "in force already")
+                self._inbox_mark = arrival.id
+            self._documents.retry(now)
+        except JournalFault as fault:
+            log.warning("documents wait in the inbox: %s", fault)
+
+    def _ailments(self, now: Instant) -> Mapping[str, Ailment | None]:
+        broken = Ailment("health-journal", Condition.FAULT) if self._recorder.broken else None
+        down = None if self._link.connected else Ailment("health-link", Condition.DEGRADED, self._link.last_error)
+        return {"journal": broken, "link": down, **paper_ailments(self._documents, now)}
+
+    # --- the guard screen ------------------------------------------------------------------------------------------
+
+    def decided(self, flow: LaneFlow, seq: int, decision: Decision) -> None:
+        """Add a recorded decision to the list of passages."""
+        self._board.list_passages([passage_view(flow, seq, self._clock.now().wall_us, decision)])
+
+    def _publish(self, now: Instant) -> None:
+        unacknowledged = max(0, self._recorder.journal.seq - self._acknowledged)
+        lanes = tuple(self._lane_view(flow, now) for flow in self._lanes.values())
+        health, linked = self._health.views(), self._link.connected
+        self._board.publish(StationView(self._station, lanes, (), health, unacknowledged, linked, now.wall_us))
+
+    def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:
+        name, signal = flow.config.id, lane_signal(flow)
+        shown, since = self._signals.get(name, (None, 0))
+        if signal is not shown:
+            since = now.wall_us
+            self._signals[name] = (signal, since)
+            self._outputs[name].signal(signal)
+        return lane_view(flow, since)
+
+    def view(self) -> StationView:
+        """The latest published view."""
+        return self._board.view()
+
+    def subscribe(self, changed: Callable[[], None]) -> Callable[[], None]:
+        """Call `changed` (from the gate thread) after each new view; returns the function that ends it."""
+        return self._board.subscribe(changed)
+
+    def sign_in_locked_s(self) -> float:
+        """Seconds until a PIN may be tried again; 0 when now."""
+        return self._desk.locked_s()
+
+    def submit(self, request: GuardRequest | SignInAttempt) -> None:
+        """Put a guard's request into the queue."""
+        self._mailbox.put(request)
+
+
+_STOP = object()

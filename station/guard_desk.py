@@ -1,0 +1,60 @@
+"""What guards ask for, answered on the gate thread: open by hand, dismiss, sign in."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from station.core.events import Kind
+from station.core.model import Instant
+from station.flow import LaneFlow
+from station.journal import JournalFault, set_state
+from station.ports import Clock, GuardAnswer, GuardRequest, GuardVerb, SignInAttempt
+from station.recorder import Recorder
+from station.signin import STATE, PinDelay, after_failure, pack, unpack
+from station.wording import text
+
+log = logging.getLogger(__name__)
+
+
+class GuardDesk:
+    """Used by the gate thread alone, but for `locked_s`."""
+
+    def __init__(self, lanes: Mapping[str, LaneFlow], recorder: Recorder, clock: Clock) -> None:
+        """`lanes` by id, as the gate thread holds them."""
+        self._lanes, self._recorder, self._clock = lanes, recorder, clock
+        self._delay: PinDelay = unpack(recorder.journal.state(STATE))
+
+    def locked_s(self) -> float:
+        """Seconds until a PIN may be tried again; 0 when now. Thread safe: the delay is replaced as a whole."""
+        return self._delay.remaining_s(self._clock.now().wall_us)
+
+    def request(self, request: GuardRequest) -> GuardAnswer:
+        """Do what a signed-in guard asks of a lane."""
+        flow = self._lanes.get(request.lane)
+        if flow is None:
+            return GuardAnswer(accepted=False, text=text("answer-no-lane"))
+        if request.verb is GuardVerb.DISMISS:
+            done = flow.dismiss()
+            return GuardAnswer(accepted=done, text=text("answer-dismissed" if done else "answer-busy"))
+        opened = flow.guard_open(request.operator, request.why)
+        return GuardAnswer(accepted=opened, text=text("answer-opened" if opened else "answer-not-recorded"))
+
+    def sign_in(self, attempt: SignInAttempt) -> GuardAnswer:
+        """Count an entered PIN and say whether the guard is in."""
+        now = self._clock.now()
+        wait = self._delay.remaining_s(now.wall_us)
+        if wait > 0:
+            return GuardAnswer(accepted=False, text=text("answer-locked"), retry_after_s=wait)
+        self._delay = PinDelay() if attempt.correct else after_failure(self._delay, now.wall_us)
+        self._record(attempt, now)
+        key = "answer-signed-in" if attempt.correct else "answer-wrong-pin"
+        return GuardAnswer(attempt.correct, text(key), self._delay.remaining_s(now.wall_us))
+
+    def _record(self, attempt: SignInAttempt, now: Instant) -> None:
+        payload = {"operator": attempt.operator[:40], "what": "signed-in" if attempt.correct else "wrong-pin"}
+        try:
+            self._recorder.commit(Kind.SIGN_IN, payload, now, [set_state(STATE, pack(self._delay))])
+        except JournalFault:
+            # Signing in must stay possible when the journal is broken: that is when the guard is needed.
+            log.warning("the sign-in could not be recorded; the delay after wrong PINs holds until the next restart")

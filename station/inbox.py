@@ -1,0 +1,96 @@
+"""The station's view of sync.db: signed documents that arrived, how much central has acknowledged, the link's state.
+
+Read only, and never trusted further than the signatures inside. Everything here answers "nothing new" while gate-sync
+has not made the file yet, or makes it anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+FILE = "sync.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One row of the inbox."""
+
+    id: int
+    type: str
+    raw: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """The connection to the broker, as gate-sync last wrote it."""
+
+    connected: bool
+    since_us: int
+    last_error: str
+
+
+NO_LINK = Link(connected=False, since_us=0, last_error="")
+
+
+class Inbox:
+    """A reader of sync.db. Used by the gate thread alone."""
+
+    def __init__(self, directory: Path) -> None:
+        """`directory`: gate-sync's state directory."""
+        self.path = directory / FILE
+        self._db: apsw.Connection | None = None
+        self._inode = 0
+
+    def arrivals(self, after: int) -> list[Arrival]:
+        """Return documents (not chunks) with an id above `after`, oldest first."""
+        rows = self._query(
+            "SELECT id, type, raw FROM inbox WHERE id > ? AND type <> 'status-chunk' ORDER BY id LIMIT 20", (after,)
+        )
+        return [Arrival(*row) for row in rows]
+
+    def chunk(self, digest: bytes) -> bytes | None:
+        """Return the status chunk with this SHA-256, if it has arrived."""
+        rows = self._query("SELECT raw FROM inbox WHERE type = 'status-chunk' AND hash = ?", (digest,))
+        return rows[0][0] if rows else None
+
+    def acknowledged(self, epoch: int) -> int:
+        """Return the highest seq of this stream that central has acknowledged."""
+        rows = self._query("SELECT prefix FROM delivered WHERE epoch = ?", (epoch,))
+        return rows[0][0] if rows else 0
+
+    def link(self) -> Link:
+        """Return the state of the connection."""
+        rows = self._query("SELECT connected, since_us, last_error FROM link WHERE id = 1")
+        return Link(bool(rows[0][0]), rows[0][1], rows[0][2]) if rows else NO_LINK
+
+    def _query(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        try:
+            db = self._open()
+            return list(db.execute(sql, values)) if db else []
+        except (apsw.Error, OSError):
+            self.close()  # replaced, being made, or damaged: gate-sync mends its own file, and the next look opens anew
+            return []
+
+    def _open(self) -> apsw.Connection | None:
+        if not self.path.exists():
+            self.close()
+            return None
+        inode = self.path.stat().st_ino
+        if self._db is None or inode != self._inode:
+            self.close()
+            self._db = apsw.Connection(
+                f"file:{self.path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+            )
+            self._db.set_busy_timeout(100)
+            self._inode = inode
+        return self._db
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._db is not None:
+            self._db.close()
+            self._db = None

@@ -1,0 +1,212 @@
+"""The journal: the only writer of events, and of every state that must survive.
+
+SQLite in WAL mode with synchronous=FULL: when `append` returns, the event is on the medium. Sequence numbers have no
+gaps, each event is chained to the one before, and state that belongs to an event changes in the event's transaction.
+A file that does not open or does not verify is set aside, never overwritten; the station goes on with a new stream.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import itertools
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from station.core.events import GENESIS, Kind, Payload, chain, encode
+from station.core.model import Instant
+from station.schema import JOURNAL_DDL, JOURNAL_SCHEMA
+
+log = logging.getLogger(__name__)
+
+FILE = "journal.db"
+APPLICATION_ID = 0x47534A31
+"""SQLite application_id of a journal: "GSJ1"."""
+BUSY_MS = 2000
+
+
+class JournalFault(Exception):  # noqa: N818 - "fault" is the word of the field
+    """The event could not be committed. Nothing may happen that depends on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A statement to run in the transaction of an event; `sql` is a constant of the code, `values` its parameters."""
+
+    sql: str
+    values: tuple[Any, ...]
+
+
+def set_state(key: str, value: bytes) -> Change:
+    """Return the change that stores a state value under a key."""
+    return Change("INSERT OR REPLACE INTO state(key, value) VALUES (?, ?)", (key, value))
+
+
+class Journal:
+    """One open journal file. Used by the gate thread alone."""
+
+    def __init__(self, directory: Path, boot: str, ring: Path | None = None) -> None:
+        """Open or create `directory`/journal.db. Raises JournalFault only when no usable file can be made at all."""
+        self.path, self.boot = directory / FILE, boot
+        self.quarantined: Path | None = None
+        self._ring = _Bell(ring) if ring else None
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._db = self._open_or_quarantine()
+            self.epoch = int(self._one("SELECT epoch FROM stream"))
+            self.seq, self.head = self._tail()
+        except (apsw.Error, OSError) as error:
+            raise JournalFault(f"{self.path}: cannot be opened ({error}); check disk and permissions") from error
+
+    # --- opening ---------------------------------------------------------------------------------------------------
+
+    def _open_or_quarantine(self) -> apsw.Connection:
+        try:
+            return self._open()
+        except (apsw.CorruptError, apsw.NotADBError, _UnsoundError) as error:
+            self.quarantined = _set_aside(self.path)
+            log.error("journal %s is damaged (%s); set aside as %s", self.path, error, self.quarantined)  # noqa: TRY400
+            return self._open()
+
+    def _open(self) -> apsw.Connection:
+        db = apsw.Connection(str(self.path))
+        try:
+            db.set_busy_timeout(BUSY_MS)
+            _configure(db)
+            _verify(db)
+        except BaseException:
+            db.close()
+            raise
+        self.path.chmod(0o640)
+        return db
+
+    def _one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
+        return self._db.execute(sql, values).get
+
+    def _tail(self) -> tuple[int, bytes]:
+        row: Any = self._db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
+        return (row[0], row[1]) if row else (0, GENESIS)
+
+    # --- writing ---------------------------------------------------------------------------------------------------
+
+    def append(self, kind: Kind, payload: Payload, now: Instant, changes: Iterable[Change] = ()) -> int:
+        """Commit one event with the state changes that belong to it; return its seq. Raises JournalFault."""
+        return self.append_all([(kind, payload)], now, changes)
+
+    def append_all(self, events: Iterable[tuple[Kind, Payload]], now: Instant, changes: Iterable[Change] = ()) -> int:
+        """Commit several events in one transaction; return the last seq. Raises JournalFault."""
+        seq, head = self.seq, self.head
+        try:
+            with self._db:
+                for kind, payload in events:
+                    seq += 1
+                    raw = encode(seq, now, self.boot, kind, payload)
+                    head = chain(head, raw)
+                    self._db.execute("INSERT INTO event(seq, raw, hash) VALUES (?, ?, ?)", (seq, raw, head))
+                for change in changes:
+                    self._db.execute(change.sql, change.values)
+        except (apsw.Error, OSError, ValueError) as error:
+            raise JournalFault(f"{self.path}: the event could not be committed ({error})") from error
+        self.seq, self.head = seq, head
+        if self._ring:
+            self._ring.ring()
+        return seq
+
+    # --- reading ---------------------------------------------------------------------------------------------------
+
+    def state(self, key: str) -> bytes | None:
+        """Return a stored state value."""
+        value: bytes | None = self._one("SELECT value FROM state WHERE key = ?", (key,))
+        return value
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Run a query of the station's own."""
+        return list(self._db.execute(sql, values))
+
+    def last(self, count: int) -> list[tuple[int, bytes]]:
+        """Return (seq, raw) of the last `count` events, oldest first."""
+        rows: list[Any] = self._db.execute("SELECT seq, raw FROM event ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
+        return [(seq, raw) for seq, raw in reversed(rows)]
+
+    def close(self) -> None:
+        """Close the file; the WAL stays for readers under another user (FCNTL_PERSIST_WAL)."""
+        self._db.close()
+        if self._ring:
+            self._ring.close()
+
+
+class _UnsoundError(Exception):
+    """The file is a database, but not a sound journal."""
+
+
+def _configure(db: apsw.Connection) -> None:
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = FULL")
+    _persist_wal(db)
+    version = db.execute("PRAGMA user_version").get
+    if version not in (0, JOURNAL_SCHEMA):
+        raise _UnsoundError(f"schema {version}, this software knows {JOURNAL_SCHEMA}")
+    with db:
+        db.execute(JOURNAL_DDL)
+        db.execute(f"PRAGMA user_version = {JOURNAL_SCHEMA}")
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute(
+            "INSERT OR IGNORE INTO stream(id, epoch, created_us) VALUES (1, ?, ?)",
+            (secrets.randbits(63) | 1, time.time_ns() // 1000),
+        )
+
+
+def _persist_wal(db: apsw.Connection) -> None:
+    # A reader under another user cannot recreate the WAL's files; without this the writer's clean close removes them.
+    flag = ctypes.c_int(1)
+    db.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(flag))
+
+
+def _verify(db: apsw.Connection) -> None:
+    """Check the database, and the chain of its last events, before anything is built on them."""
+    result = db.execute("PRAGMA quick_check(1)").get
+    if result != "ok":
+        raise _UnsoundError(result)
+    newest_first: list[Any] = db.execute("SELECT seq, raw, hash FROM event ORDER BY seq DESC LIMIT 1000").fetchall()
+    for (seq, _, before), (following, raw, digest) in itertools.pairwise(reversed(newest_first)):
+        if following != seq + 1 or chain(before, raw) != digest:
+            raise _UnsoundError(f"the chain breaks at event {following}")
+
+
+def _set_aside(path: Path) -> Path:
+    target = path.with_name(f"{path.name}.quarantine-{time.time_ns()}")
+    for suffix in ("", "-wal", "-shm"):
+        part = Path(f"{path}{suffix}")
+        if part.exists():
+            part.rename(f"{target}{suffix}")
+    descriptor = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    return target
+
+
+class _Bell:
+    """Rings gate-sync after each commit. A hint only: nobody listening is not an error."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = str(path)
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def ring(self) -> None:
+        try:
+            self._socket.sendto(b"", self._path)
+        except OSError:
+            return  # gate-sync is not running, or its queue is full: its poll finds the row
+
+    def close(self) -> None:
+        self._socket.close()

@@ -1,0 +1,64 @@
+"""Recording as promised: committed in the journal, or (overrides, alarms) in the reserve, or not done at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from station.core.events import Kind, Payload
+from station.core.model import Instant
+from station.journal import Change, Journal, JournalFault
+from station.reserve import Reserve
+
+
+class Recorder:
+    """Writes events and notices when the journal fails and when it works again. Used by the gate thread alone."""
+
+    def __init__(self, journal: Journal, reserve: Reserve, failed: Callable[[JournalFault | None], None]) -> None:
+        """`failed(fault)` tells that the journal no longer commits; `failed(None)` that it does again."""
+        self.journal, self._reserve, self._failed = journal, reserve, failed
+        self.broken = False
+
+    def commit(self, kind: Kind, payload: Payload, now: Instant, changes: Iterable[Change] = ()) -> int:
+        """Commit one event; return its seq. Raises JournalFault."""
+        try:
+            if self._reserve.records:
+                self._reserve.drain(self.journal, now)
+            seq = self.journal.append(kind, payload, now, changes)
+        except JournalFault as fault:
+            self._note(fault)
+            raise
+        self._note(None)
+        return seq
+
+    def commit_or_reserve(self, kind: Kind, payload: Payload, now: Instant) -> bool:
+        """Record an override or alarm; in the reserve where the journal fails. False: nothing is left but paper."""
+        try:
+            self.commit(kind, payload, now)
+        except JournalFault:
+            try:
+                self._reserve.append(kind, payload, now)
+            except JournalFault:
+                return False
+        return True
+
+    def try_commit(self, kind: Kind, payload: Payload, now: Instant) -> None:
+        """Record something nothing depends on; a failure is already told through `failed`."""
+        try:
+            self.commit(kind, payload, now)
+        except JournalFault:
+            return
+
+    def probe(self, now: Instant) -> None:
+        """See whether a broken journal works again, by recording that it does."""
+        if self.broken:
+            self.try_commit(Kind.FAULT, {"part": "journal", "what": "ended"}, now)
+
+    def _note(self, fault: JournalFault | None) -> None:
+        if (fault is not None) != self.broken:
+            self.broken = fault is not None
+            self._failed(fault)
+
+    def close(self) -> None:
+        """Close journal and reserve."""
+        self._reserve.close()
+        self.journal.close()

@@ -1,0 +1,231 @@
+"""The guard screen's web application: the page, its event stream, signing in, and a guard's requests to the gate.
+
+    GET  /                        the page; its style, script, icon and font beside it
+    GET  /events                  server-sent events "view" and "time" (station/screen/stream.py)
+    POST /sign-in                 {"operator", "pin"}
+    POST /sign-out                {}
+    POST /lanes/{lane}/open       {"why"}
+    POST /lanes/{lane}/dismiss    {"why"}
+
+Every answer to a POST, and every refusal, is {"ok": bool, "text": {"zh", "en"}, "retry_after_s": seconds}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from station import guards
+from station.core.model import Text
+from station.ports import Gate, GuardAnswer, GuardRequest, GuardVerb, SignInAttempt
+from station.screen import texts
+from station.screen.auth import COOKIE, Sessions
+from station.screen.shield import Shield
+from station.screen.stream import Screens
+
+MAX_BODY = 4096
+MAX_WHY = 200
+ANSWER_S = 5.0
+UNKNOWN = "unknown"
+"""Recorded for a name that is not in the file: it may be a PIN typed into the wrong field."""
+STATIC = {
+    "/": ("index.html", "text/html; charset=utf-8"),
+    "/gate.css": ("gate.css", "text/css; charset=utf-8"),
+    "/gate.js": ("gate.js", "text/javascript; charset=utf-8"),
+    "/icon.svg": ("icon.svg", "image/svg+xml"),
+    "/fonts/noto-sans-cjk-sc.woff2": ("fonts/noto-sans-cjk-sc.woff2", "font/woff2"),
+}
+
+_log = logging.getLogger(__name__)
+
+
+class _RefusedError(Exception):
+    def __init__(self, status: int, text: Text, retry_after_s: float = 0.0) -> None:
+        self.answer = _answer(status, ok=False, text=text, retry_after_s=retry_after_s)
+
+
+class Application:
+    """The routes of one station's screen, over its gate and its guards file."""
+
+    def __init__(self, gate: Gate, guards_path: Path, sessions: Sessions | None = None) -> None:
+        self._gate, self._guards_path = gate, guards_path
+        self._sessions = sessions or Sessions()
+        self._signing_in = asyncio.Lock()
+        self._guards_broken = False
+        self.screens = Screens(gate)
+
+    def asgi(self, host: str) -> ASGIApp:
+        """Return the application, reachable under the configured `host` and loopback names only."""
+        routes = [_static(path, name, media) for path, (name, media) in STATIC.items()]
+        routes += [
+            Route("/events", self._events),
+            Route("/sign-in", self._sign_in, methods=["POST"]),
+            Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/lanes/{lane}/{verb}", self._operate, methods=["POST"]),
+        ]
+        return Starlette(
+            routes=routes,
+            middleware=[Middleware(Shield, host=host)],
+            exception_handlers={HTTPException: _no_such_page, _RefusedError: _refused, Exception: _broken},
+            lifespan=self._lifespan,
+        )
+
+    @asynccontextmanager
+    async def _lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        self.screens.begin()
+        try:
+            yield
+        finally:
+            self.screens.end()
+
+    async def _events(self, request: Request) -> Any:
+        if self.screens.full:
+            raise _RefusedError(503, texts.TOO_MANY_SCREENS, retry_after_s=2)
+        token = request.cookies.get(COOKIE)
+        return self.screens.stream(lambda: self._sessions.operator(token))
+
+    async def _sign_in(self, request: Request) -> Response:
+        body = await _body(request)
+        operator, pin = body.get("operator"), body.get("pin")
+        if not isinstance(operator, str) or not isinstance(pin, str) or len(operator) > MAX_WHY or len(pin) > MAX_WHY:
+            raise _RefusedError(400, texts.BAD_REQUEST)
+        if self._signing_in.locked():
+            # One at a time: guesses sent in parallel would all pass the lock before the first failure is counted.
+            raise _RefusedError(429, texts.SIGN_IN_BUSY, retry_after_s=1)
+        async with self._signing_in:
+            await self._check_pin(operator, pin)
+        self._sessions.end(request.cookies.get(COOKIE))
+        answer = _answer(200, ok=True, text=texts.SIGNED_IN)
+        token = self._sessions.begin(operator)
+        answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="strict")
+        return answer
+
+    async def _check_pin(self, operator: str, pin: str) -> None:
+        if (wait := self._gate.sign_in_locked_s()) > 0:
+            raise _RefusedError(429, texts.locked(wait), wait)
+        known, correct = await asyncio.to_thread(self._verify, operator, pin)
+        attempt = SignInAttempt(operator if known else UNKNOWN, correct, Future())
+        answer = await self._ask(attempt)
+        if answer.retry_after_s > 0:
+            raise _RefusedError(429, answer.text, answer.retry_after_s)
+        if not correct:
+            raise _RefusedError(401, texts.WRONG_PIN)
+        if not answer.accepted:
+            raise _RefusedError(403, answer.text)
+
+    def _verify(self, operator: str, pin: str) -> tuple[bool, bool]:
+        try:
+            known = guards.load(self._guards_path)
+        except guards.GuardsError as error:
+            if not self._guards_broken:
+                _log.error("nobody can sign in: %s", error)
+            self._guards_broken = True
+            raise _RefusedError(503, texts.NO_GUARDS) from error
+        if self._guards_broken:
+            _log.info("guards can sign in again: %s is readable", self._guards_path)
+            self._guards_broken = False
+        return operator in known, guards.verify(known, operator, pin)
+
+    async def _sign_out(self, request: Request) -> Response:
+        await _body(request)
+        self._sessions.end(request.cookies.get(COOKIE))
+        answer = _answer(200, ok=True, text=texts.SIGNED_OUT)
+        answer.delete_cookie(COOKIE, path="/", httponly=True, samesite="strict")
+        return answer
+
+    async def _operate(self, request: Request) -> Response:
+        body = await _body(request)
+        operator = self._sessions.use(request.cookies.get(COOKIE))
+        if operator is None:
+            raise _RefusedError(401, texts.SIGN_IN_FIRST)
+        verb, lane = request.path_params["verb"], request.path_params["lane"]
+        if verb not in set(GuardVerb) or lane not in {one.lane for one in self._gate.view().lanes}:
+            raise _RefusedError(404, texts.NO_SUCH_LANE)
+        answer = await self._ask(GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future()))
+        return _answer(200 if answer.accepted else 409, answer.accepted, answer.text, answer.retry_after_s)
+
+    async def _ask(self, request: GuardRequest | SignInAttempt) -> GuardAnswer:
+        self._gate.submit(request)
+        # Shielded: the gate thread may still answer later, and would fail setting the result of a cancelled future.
+        waiting = asyncio.wrap_future(request.answer)
+        waiting.add_done_callback(_retrieve)
+        try:
+            return await asyncio.wait_for(asyncio.shield(waiting), ANSWER_S)
+        except TimeoutError as error:
+            raise _RefusedError(504, texts.GATE_SILENT) from error
+
+
+def _retrieve(future: asyncio.Future[GuardAnswer]) -> None:
+    """Look at a late answer, lest asyncio complain that nobody did."""
+    if not future.cancelled():
+        future.exception()
+
+
+def _why(body: dict[str, Any]) -> str:
+    why = body.get("why")
+    if not isinstance(why, str) or not (clean := " ".join(why.split())) or len(clean) > MAX_WHY:
+        raise _RefusedError(422, texts.WHY_MISSING)
+    if not clean.isprintable():
+        raise _RefusedError(422, texts.WHY_MISSING)
+    return clean
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    """Read a small JSON object. Raises _RefusedError for anything else."""
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+        raise _RefusedError(415, texts.BAD_REQUEST)
+    raw = bytearray()
+    try:
+        async for chunk in request.stream():
+            raw += chunk
+            if len(raw) > MAX_BODY:
+                raise _RefusedError(413, texts.TOO_LARGE)
+        body = json.loads(raw)
+    except (ValueError, RecursionError, ClientDisconnect) as error:
+        raise _RefusedError(400, texts.BAD_REQUEST) from error
+    if not isinstance(body, dict):
+        raise _RefusedError(400, texts.BAD_REQUEST)
+    return body
+
+
+def _answer(status: int, ok: bool, text: Text, retry_after_s: float = 0.0) -> JSONResponse:
+    headers = {"retry-after": str(max(1, round(retry_after_s)))} if retry_after_s > 0 else {}
+    return JSONResponse({"ok": ok, "text": dict(text), "retry_after_s": retry_after_s}, status, headers)
+
+
+def _static(path: str, name: str, media: str) -> Route:
+    """Serve one file from memory: only listed files exist, so no path can lead elsewhere."""
+    content = files("station.screen").joinpath("static", name).read_bytes()
+
+    async def serve(_request: Request) -> Response:
+        return Response(content, media_type=media)
+
+    return Route(path, serve)
+
+
+async def _no_such_page(_request: Request, error: Exception) -> Response:
+    return _answer(getattr(error, "status_code", 404), ok=False, text=texts.NOT_FOUND)
+
+
+async def _refused(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, _RefusedError)  # noqa: S101 - registered for this class only
+    return error.answer
+
+
+async def _broken(_request: Request, _error: Exception) -> Response:
+    return _answer(500, ok=False, text=texts.BROKEN)
