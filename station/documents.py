@@ -84,6 +84,12 @@ class Documents:
             return self._try_waiting(now, mark)
         return self._take(content, envelope, now, mark)
 
+    def is_newer(self, kind: DocumentType, raw: bytes) -> bool:
+        """Say whether a provisioned file may be news: an older copy left in a folder is no attack to be recorded."""
+        opened = self._open(kind, raw)
+        held = self.in_force.get(kind)
+        return isinstance(opened, Rejected) or held is None or opened[1].seq > held.seq
+
     def retry(self, now: Instant) -> Offered:
         """See whether the chunks of a waiting manifest have arrived."""
         return self._try_waiting(now, []) if self._waiting else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 from station.config import DoorConfig
@@ -9,8 +10,10 @@ from station.core import door as doors
 from station.core.door import Door, DoorCommand, DoorEvent
 from station.core.events import Kind
 from station.core.lane import LaneEvent
-from station.ports import Clock, InputKind, Outputs
+from station.ports import Clock, DeviceFault, InputKind, Outputs
 from station.recorder import Recorder
+
+log = logging.getLogger(__name__)
 
 _EVENT = {
     InputKind.DOOR_OPENED: DoorEvent.OPENED,
@@ -50,7 +53,7 @@ class Doorway:
 
     def start(self) -> None:
         """Secure the door. Without a contact it counts as shut; with one, the first report tells."""
-        self._outputs.lock()
+        self._drive(self._outputs.lock)
         if self._config.contact is None:
             self.step(DoorEvent.CLOSED)
 
@@ -72,9 +75,9 @@ class Doorway:
     def _do(self, command: DoorCommand) -> None:
         match command:
             case DoorCommand.UNLOCK:
-                self._outputs.unlock()
+                self._drive(self._outputs.unlock)
             case DoorCommand.LOCK:
-                self._outputs.lock()
+                self._drive(self._outputs.lock)
             case DoorCommand.PASSED:
                 self._tell_lane(LaneEvent.PASSED)
             case DoorCommand.SHUT:
@@ -86,6 +89,15 @@ class Doorway:
             case _:
                 name, begins = _ALARM[command]
                 self.alarm(name, begins=begins)
+
+    def _drive(self, move: Callable[[], None]) -> None:
+        try:
+            move()
+        except DeviceFault as fault:
+            log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
+            self.alarm("relay", begins=True)
+        else:
+            self.alarm("relay", begins=False)
 
     def _not_passed(self) -> None:
         if self._config.contact is None:  # without a contact nobody can tell: the passage is taken for granted

@@ -40,7 +40,6 @@ from station.views import lane_signal, lane_view, passage_view, recalled_passage
 log = logging.getLogger(__name__)
 
 POLL_US = 1_000_000
-DEVICE_KEYS = {"camera": "health-camera", "thermometer": "health-thermometer", "outputs": "health-outputs"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +137,8 @@ class GateThread:
                 self._stopping = True
 
     def _device(self, report: DeviceReport) -> None:
-        key = DEVICE_KEYS[report.part.split()[0]]
-        ailment = Ailment(key, Condition.FAULT, str(report.fault)) if report.fault else None
+        kind = report.part.split()[0]  # camera, thermometer, outputs, inputs, screen
+        ailment = Ailment(f"health-{kind}", Condition.FAULT, str(report.fault)) if report.fault else None
         self._health.report(report.part, ailment, self._clock.now())
 
     # --- once a second ---------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from typing import Any
 
 import apsw
 
-from station.core.events import GENESIS, Kind, Payload, chain, encode
+from station.core.events import GENESIS, Kind, Payload, chain, decode, encode
 from station.core.model import Instant
 from station.schema import JOURNAL_DDL, JOURNAL_SCHEMA
 
@@ -135,6 +135,11 @@ class Journal:
         """Return (seq, raw) of the last `count` events, oldest first."""
         rows: list[Any] = self._db.execute("SELECT seq, raw FROM event ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
         return [(seq, raw) for seq, raw in reversed(rows)]
+
+    def last_wall_us(self) -> int:
+        """Return the wall time of the last event, microseconds; 0 where there is none."""
+        tail = self.last(1)
+        return decode(tail[0][1]).wall_us if tail else 0
 
     def close(self) -> None:
         """Close the file; the WAL stays for readers under another user (FCNTL_PERSIST_WAL)."""

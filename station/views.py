@@ -13,7 +13,7 @@ from station.flow import LaneFlow
 from station.ports import LaneView, PassageView
 from station.wording import holder, next_step, reason, text
 
-_ALARM_ORDER = ("fire", "door-forced", "door-held", "tamper", "journal")
+_ALARM_ORDER = ("fire", "relay", "door-forced", "door-held", "tamper", "journal")
 
 
 def lane_signal(flow: LaneFlow) -> Signal:
@@ -31,7 +31,7 @@ def lane_view(flow: LaneFlow, since_us: int) -> LaneView:
     signal, decision = lane_signal(flow), flow.lane.decision
     headline, step = text("ready"), text("ready", "next")
     if signal in (Signal.EVACUATE, Signal.ALARM):
-        alarm = next(name for name in _ALARM_ORDER if name in flow.doorway.alarms or name == "journal")
+        alarm = next(name for name in _ALARM_ORDER if name in flow.doorway.alarms)
         headline, step = text(f"alarm-{alarm}"), text(f"alarm-{alarm}", "next")
     elif flow.lane.commit_failed:
         headline, step = reason(Reason.JOURNAL_FAILED), text(f"reason-{Reason.JOURNAL_FAILED}", "next")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from station.core import shape
 from station.core.documents import FIELDS, Envelope
@@ -146,7 +147,7 @@ def _rule(value: object, number: int) -> Rule:
     )
 
 
-def read_table(version: int, fields: Mapping[object, object]) -> Policy:
+def read_table(version: int, fields: Mapping[Any, object]) -> Policy:
     """Read rules, zones and local time from a policy's fields. Raises PolicyError."""
     try:
         shape.keys_within(fields, FIELDS | {"rules", "zones", "utc_offset_minutes"}, "policy")

@@ -2,7 +2,7 @@
 
 The loopback is not a trust boundary: any program and any web page open on the machine can send to it. So nobody is
 shown by name and nothing operated without a session, a session is a random cookie, and a request must come from our
-own origin.
+own origin. Cookies do not tell ports apart: the browser of the screen must show no other server of the same machine.
 """
 
 from __future__ import annotations

@@ -50,7 +50,10 @@ const message = (text) => both([text.zh ?? "", text.en ?? ""]);
 const serverNow = () => Date.now() + state.offsetMs;
 const two = (number) => String(number).padStart(2, "0");
 const clock = (ms) => { const t = new Date(ms); return `${two(t.getHours())}:${two(t.getMinutes())}:${two(t.getSeconds())}`; };
-const minutes = (ms) => { const s = Math.max(0, Math.floor(ms / 1000)); return `${Math.floor(s / 60)}:${two(s % 60)}`; };
+const elapsed = (ms) => {
+  const s = Math.max(0, Math.floor(ms / 1000)), m = Math.floor(s / 60);
+  return m < 60 ? `${m}:${two(s % 60)}` : `${Math.floor(m / 60)}:${two(m % 60)}:${two(s % 60)}`;
+};
 // Replacing equal content would make screen readers repeat it and lose the selection.
 function fill(element, key, children) {
   if (element.dataset.key === key) return;
@@ -140,7 +143,7 @@ function draw() {
 }
 function tick() {
   $("clock").textContent = clock(serverNow());
-  for (const since of document.querySelectorAll(".since")) since.textContent = minutes(serverNow() - since.dataset.us / 1000);
+  for (const since of document.querySelectorAll(".since")) since.textContent = elapsed(serverNow() - since.dataset.us / 1000);
   const stale = performance.now() - state.heardAt > STALE_MS;
   if (stale !== $("overlay").hidden) return;
   $("overlay").hidden = !stale;

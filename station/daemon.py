@@ -1,0 +1,263 @@
+"""Puts the station together, runs it, and takes it apart again: outputs safe first, journal last."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import secrets
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from drivers.camera import open_camera
+from drivers.decoder import make_decoder
+from drivers.inputs import LaneInputs
+from drivers.mlx90614 import open_thermometer
+from drivers.outputs import LaneOutputs
+from drivers.pins import factory
+from drivers.reader import ReaderWorker
+from drivers.twins.world import World
+from station import __version__
+from station.absent import AbsentOutputs
+from station.clock import SystemClock
+from station.config import Config, LaneConfig
+from station.core.documents import DocumentType
+from station.core.events import Kind
+from station.core.facts import Site
+from station.core.timekeeping import ClockMemory
+from station.documents import Documents
+from station.flow import LaneFlow, Surroundings
+from station.gate import GateThread, InputChange, Rung
+from station.health import Ailment, HealthBoard
+from station.inbox import Inbox
+from station.journal import Journal, JournalFault
+from station.mailbox import Mailbox
+from station.notify import notify
+from station.ports import DeviceFault, Sighting
+from station.recorder import Recorder
+from station.reserve import Reserve
+from station.schema import RING_SOCKET
+from station.screen.serve import ScreenServer
+from station.screening import DeviceReport, ScreeningWorker, longest_screening_us
+from station.supervise import BellListener, Watchdog, run_safety_worker
+
+log = logging.getLogger(__name__)
+
+INBOX_SOCKET = "inbox.sock"
+NO_THERMOMETER_US = 1_000_000
+SCREEN_LOOK_S = 2.0
+
+
+def boot_id() -> str:
+    """Return 8 hexadecimal digits that change with each boot of the machine: monotonic times compare within one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    except OSError:
+        return secrets.token_hex(4)
+
+
+class Station:
+    """One running station."""
+
+    def __init__(self, config: Config) -> None:
+        """Open everything. Raises JournalFault where nothing can be recorded; missing devices only degrade."""
+        self._config = config
+        self._mailbox = Mailbox()
+        self._closing = contextlib.ExitStack()
+        self._safety: dict[str, Callable[[], bool]] = {}
+        self._starts: list[Callable[[], None]] = []
+        self._world = World.connect(config.hardware.world) if config.hardware.world else None
+        if self._world:
+            self._closing.callback(self._world.close)
+        self._clock = SystemClock(require_sync=config.time.require_sync)
+        self._recorder = self._open_records()
+        self._closing.callback(self._recorder.close)
+        inbox = Inbox(config.paths.sync_state)
+        self._closing.callback(inbox.close)
+        self._documents = self._open_documents(inbox)
+        self._health = HealthBoard(self._tell_fault)
+        self._gate = GateThread(
+            config.station.id,
+            self._mailbox,
+            self._recorder,
+            self._documents,
+            inbox,
+            self._clock,
+            self._health,
+            config.screen.passages,
+        )
+        self._pins = self._open_pins()
+        for lane in config.lane:
+            self._add_lane(lane)
+        self._screen = ScreenServer(self._gate, config.screen, config.paths.guards)
+        self._gate.beat = Watchdog(self._safety).beat
+
+    # --- records and documents -------------------------------------------------------------------------------------
+
+    def _open_records(self) -> Recorder:
+        paths = self._config.paths
+        journal = Journal(paths.state, boot_id(), paths.run / RING_SOCKET)
+        last = journal.last_wall_us()
+        self._clock.memory = ClockMemory(floor_us=0, saved_us=last)
+        recorder = Recorder(journal, Reserve(paths.state), self._journal_failed)
+        payload: dict[str, object] = {"version": __version__}
+        if journal.quarantined:
+            payload["quarantined"] = journal.quarantined.name
+        recorder.commit(Kind.BOOT, payload, self._clock.now())
+        return recorder
+
+    def _journal_failed(self, fault: JournalFault | None) -> None:
+        if fault:
+            log.error("%s; only overrides and alarms are recorded, in the reserve", fault)
+        else:
+            log.warning("the journal commits again")
+
+    def _tell_fault(self, part: str, ailment: Ailment | None, before: str) -> None:
+        payload = {"part": part, "what": "begins" if ailment else "ends", "fault": ailment.key if ailment else before}
+        self._recorder.try_commit(Kind.FAULT, payload, self._clock.now())
+
+    def _open_documents(self, inbox: Inbox) -> Documents:
+        folder = self._config.paths.documents
+
+        def chunk(digest: bytes) -> bytes | None:
+            path = folder / "chunks" / f"{digest.hex()}.bin"
+            return path.read_bytes() if path.exists() else inbox.chunk(digest)
+
+        roots = [bytes.fromhex(root) for root in self._config.trust.roots]
+        documents = Documents(self._recorder.journal, roots, self._config.station.zone, chunk)
+        for kind in (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS):
+            path = folder / f"{kind}.cose"
+            if path.exists() and documents.is_newer(kind, raw := path.read_bytes()):
+                log.info("document %s: %s", path, documents.offer(kind, raw, self._clock.now()))
+        self._raise_floor(documents)
+        return documents
+
+    def _raise_floor(self, documents: Documents) -> None:
+        floor = max((envelope.issued for envelope in documents.in_force.values()), default=0)
+        memory = self._clock.memory
+        self._clock.memory = ClockMemory(floor * 1_000_000, memory.saved_us, memory.last_sync_mono_us)
+
+    # --- devices ---------------------------------------------------------------------------------------------------
+
+    def _open_pins(self) -> Any:
+        try:
+            pins = factory(self._config.hardware)
+        except DeviceFault as fault:
+            log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
+            return fault
+        self._closing.callback(pins.close)
+        return pins
+
+    def _outputs(self, lane: LaneConfig) -> LaneOutputs | AbsentOutputs:
+        try:
+            if isinstance(self._pins, DeviceFault):
+                raise self._pins
+            outputs = LaneOutputs(lane.door, self._pins, lane.id)
+        except DeviceFault as fault:
+            self._mailbox.put(DeviceReport(f"outputs {lane.id}", fault))
+            return AbsentOutputs(fault)
+        self._closing.callback(outputs.close)
+        self._safety[f"outputs {lane.id}"] = outputs.alive
+        return outputs
+
+    def _inputs(self, lane: LaneConfig, outputs: LaneOutputs | AbsentOutputs) -> None:
+        try:
+            if isinstance(self._pins, DeviceFault):
+                raise self._pins
+            inputs = LaneInputs(lane.door, outputs, self._pins, lane.id)
+        except DeviceFault as fault:
+            self._mailbox.put(DeviceReport(f"inputs {lane.id}", fault))
+            return
+        self._closing.callback(inputs.close)
+        self._safety[f"inputs {lane.id}"] = inputs.alive
+        self._starts.append(partial(inputs.watch, lambda kind: self._mailbox.put(InputChange(lane.id, kind))))
+
+    def _add_lane(self, lane: LaneConfig) -> None:
+        outputs = self._outputs(lane)
+        self._inputs(lane, outputs)
+        screening = self._screening(lane)
+        here = self._config.station
+        flow = LaneFlow(
+            lane,
+            Site(here.gate, here.zone, lane.direction, can_measure=screening is not None),
+            outputs,
+            screening.request if screening else None,
+            Surroundings(self._clock, self._recorder, self._documents, self._gate.decided),
+            longest_screening_us(lane.thermometer) if lane.thermometer else NO_THERMOMETER_US,
+        )
+        self._gate.add_lane(flow, outputs)
+        self._reader(lane)
+
+    def _screening(self, lane: LaneConfig) -> ScreeningWorker | None:
+        if lane.thermometer is None:
+            return None
+        worker = ScreeningWorker(
+            lane.id, lane.thermometer, partial(open_thermometer, lane.thermometer, self._world), self._mailbox.put
+        )
+        self._health.expect(f"thermometer {lane.id}", self._clock.now())
+        self._closing.callback(worker.stop)
+        self._starts.append(worker.start)
+        return worker
+
+    def _reader(self, lane: LaneConfig) -> None:
+        part = f"camera {lane.id}"
+
+        def put(sighting: Sighting) -> None:
+            self._mailbox.put_latest(lane.id, sighting)
+
+        def report(fault: DeviceFault | None) -> None:
+            self._mailbox.put(DeviceReport(part, fault))
+
+        self._health.expect(part, self._clock.now())
+        try:
+            camera = open_camera(lane.camera, self._world)
+            reader = ReaderWorker(lane.id, camera, make_decoder(lane.camera.decoder), lane.camera, put, report)
+        except DeviceFault as fault:
+            report(fault)
+            return
+        self._closing.callback(reader.stop)
+        self._starts.append(reader.start)
+
+    # --- running ---------------------------------------------------------------------------------------------------
+
+    def run(self, stop: threading.Event, ready: Callable[[str], None]) -> None:
+        """Run until `stop` is set. `ready(url)` is called once everything works or shows why not."""
+        for start in self._starts:  # before the gate thread, whose watchdog looks whether they live
+            start()
+        gate = run_safety_worker("gate", self._gate.run)
+        self._hang_bell()
+        self._mind_screen()
+        notify("READY=1")
+        ready(self._screen.url)
+        while not stop.wait(SCREEN_LOOK_S):
+            self._mind_screen()
+        notify("STOPPING=1")
+        self._screen.stop()
+        self._gate.stop()
+        gate.join(timeout=10)
+
+    def _hang_bell(self) -> None:
+        try:
+            bell = BellListener(self._config.paths.run / INBOX_SOCKET, lambda: self._mailbox.put(Rung()))
+            self._closing.callback(bell.close)
+        except OSError as error:
+            log.warning("no bell (%s): news from gate-sync is found by looking once a second", error)
+
+    def _mind_screen(self) -> None:
+        """Start the screen, again if it died; the gate does not depend on it."""
+        if self._screen.alive:
+            return
+        try:
+            self._screen.start()
+        except DeviceFault as fault:
+            self._mailbox.put(DeviceReport("screen", fault))
+        else:
+            self._mailbox.put(DeviceReport("screen", None))
+
+    def close(self) -> None:
+        """Take everything apart, outputs (the last opened) first. May be called twice."""
+        with contextlib.suppress(JournalFault):
+            self._recorder.commit(Kind.SHUTDOWN, {}, self._clock.now())
+        self._closing.close()

@@ -1,0 +1,1 @@
+"""The server end: collects journals of all stations and publishes signed documents."""

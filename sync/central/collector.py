@@ -1,0 +1,146 @@
+"""Collects the journals of all stations. The order is everything: COMMIT, then the signed acknowledgement, then PUBACK.
+
+paho's callbacks only enqueue; one worker drains the queue, commits what it found in one transaction and answers each
+station once. Killed at any point, it has acknowledged nothing that is not committed; what is committed and not
+acknowledged comes again and is recognised by its hash.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from sync import wire
+from sync.central import ranges
+from sync.central.store import Offer, Said, Standing, Store, offer
+from sync.mqtt import Received
+
+log = logging.getLogger(__name__)
+
+FILTERS = (
+    "$share/central/gs/1/+/up/log",
+    "$share/central/gs/1/+/up/hello",
+    "$share/central/gs/1/+/up/tele",
+    "gs/1/+/up/state",  # not shared: retained messages are not delivered to shared subscriptions (MQTT 5, 4.8.2)
+)
+CONTENT_TYPES = {"log": wire.BATCH_TYPE}
+MOST_PER_FLUSH = 100
+
+Sign = Callable[[wire.Ack], bytes]
+Send = Callable[[str, bytes], object]
+"""Publishes (topic, payload) with QoS 1."""
+
+
+@dataclass(slots=True)
+class _Flush:
+    """What the messages of one flush ask for."""
+
+    offers: list[Offer] = field(default_factory=list)
+    hellos: dict[tuple[str, int], wire.Hello] = field(default_factory=dict)
+    said: list[Said] = field(default_factory=list)
+    rejected: list[tuple[str, wire.WireError]] = field(default_factory=list)
+
+
+class Collector:
+    """Turns messages into committed rows and acknowledgements."""
+
+    def __init__(self, store: Store, sign: Sign, *, credit: int, retry_ms: int) -> None:
+        self._store, self._sign = store, sign
+        self._credit, self._retry_ms = credit, retry_ms
+        self._complained: set[str] = set()
+
+    def flush(self, messages: Sequence[Received], send: Send) -> None:
+        """Commit messages and acknowledge what is committed; afterwards they may be PUBACKed.
+
+        Raises sqlalchemy.exc.DBAPIError where the database cannot be reached; then nothing was acknowledged and the
+        same messages may be given again.
+        """
+        work = _Flush()
+        for message in messages:
+            self._sort(message, work)
+        standing = self._commit(work)
+        for ack in self._acks(standing, work.hellos):
+            send(wire.down(ack.station, "ack"), self._sign(ack))
+
+    def _sort(self, message: Received, work: _Flush) -> None:
+        """Decode one message into what it asks for; what cannot be used is counted, never raised."""
+        station = ""
+        try:
+            station, leaf = wire.parse_up(message.topic)
+            self._understand(station, leaf, message, work)
+        except wire.WireError as error:
+            work.rejected.append((station, error))
+
+    def _understand(self, station: str, leaf: str, message: Received, work: _Flush) -> None:
+        payload = message.payload
+        if message.content_type != CONTENT_TYPES.get(leaf, wire.JSON_TYPE):
+            raise wire.WireError("content-type", f"{leaf} with content type {message.content_type[:80]!r}")
+        match leaf:
+            case "log":
+                work.offers.append(offer(station, wire.decode_batch(payload)))
+            case "hello":
+                hello = wire.decode(payload, wire.Hello)
+                work.hellos[station, hello.epoch] = hello
+                work.said.append(Said(station, "hello", wire.encode(hello).decode(), alive=True))
+            case "tele":
+                tele = wire.decode(payload, wire.Tele)
+                work.said.append(Said(station, "tele", wire.encode(tele).decode(), alive=True))
+            case "state":
+                state = wire.decode(payload, wire.State)
+                work.said.append(Said(station, "state", state.state, alive=False))
+            case _:
+                raise wire.WireError("topic", f"nothing is expected on up/{leaf}")
+
+    def _commit(self, work: _Flush) -> dict[tuple[str, int], Standing]:
+        try:
+            standing = self._store.commit_batches(work.offers, work.hellos)
+        except (sa.exc.DataError, sa.exc.IntegrityError):
+            standing = self._commit_singly(work)
+        for (station, epoch), hello in work.hellos.items():
+            for first, last in self._store.note_lost(station, epoch, hello.first_kept):
+                log.error("station %s no longer keeps rows %d to %d, which were never received", station, first, last)
+        if work.said:
+            self._store.note_stations(work.said)
+        for station, error in work.rejected:
+            self._reject(station, error)
+        return standing
+
+    def _commit_singly(self, work: _Flush) -> dict[tuple[str, int], Standing]:
+        """Find the batch the database will not take, so that it holds up nobody else."""
+        standing = dict[tuple[str, int], Standing]()
+        for one in work.offers:
+            try:
+                standing.update(self._store.commit_batches([one]))
+            except (sa.exc.DataError, sa.exc.IntegrityError) as error:
+                self._reject(one.station, wire.WireError("database", str(error.orig)))
+        standing.update(self._store.commit_batches([], [*standing, *work.hellos]))
+        return standing
+
+    def _reject(self, station: str, error: wire.WireError) -> None:
+        self._store.reject(station, error.code, str(error))
+        if station not in self._complained:
+            self._complained.add(station)
+            log.warning("a message of station %s cannot be used and is counted: %s", station or "(none)", error)
+
+    def _acks(
+        self, standing: dict[tuple[str, int], Standing], hellos: dict[tuple[str, int], wire.Hello]
+    ) -> Iterable[wire.Ack]:
+        for key, now in standing.items():
+            seq, head = ranges.prefix(now.held)
+            beyond = [r for r in now.held if r.last > seq][: wire.MAX_HELD]
+            if now.forked:
+                log.error("station %s offers other rows than are held (epoch %016x): a fork", now.station, now.epoch)
+            yield wire.Ack(
+                station=now.station,
+                epoch=now.epoch,
+                prefix=wire.Prefix(seq=seq, head=head.hex()),
+                held=[wire.Held(first=r.first, last=r.last, last_hash=r.last_hash.hex()) for r in beyond],
+                credit=self._credit,
+                retry_ms=self._retry_ms,
+                db_generation=self._store.generation,
+                hello=hellos[key].nonce if key in hellos else 0,
+                fork=now.forked,
+            )

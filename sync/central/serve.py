@@ -1,0 +1,208 @@
+"""The server's main loop: one thread connects, collects and publishes. Any number of these may run side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from sync import mqtt, wire
+from sync.central.collector import FILTERS, MOST_PER_FLUSH, Collector
+from sync.central.config import AckConfig, CentralConfig
+from sync.central.publisher import Publisher
+from sync.central.store import Store
+from sync.config import ConfigError
+from sync.notify import notify
+
+log = logging.getLogger(__name__)
+
+MAX_PACKET = 2 << 20
+LOOK_S = 0.25
+MOST_UNACKNOWLEDGED = 2000
+"""Messages with QoS 0 are dropped beyond this; those with QoS 1 the receive maximum already holds back."""
+
+
+def read_key(config: AckConfig) -> Ed25519PrivateKey:
+    """Return the key that signs acknowledgements. Raises ConfigError."""
+    try:
+        key = load_pem_private_key(config.key.read_bytes(), password=None)
+    except (OSError, ValueError, TypeError) as error:
+        msg = f"{config.key}: cannot be used ({error}) - at `$.ack.key`; it must be a PEM file without a password"
+        raise ConfigError(msg) from error
+    if not isinstance(key, Ed25519PrivateKey):
+        msg = f"{config.key}: not an Ed25519 key - at `$.ack.key`; acknowledgements are signed with Ed25519"
+        raise ConfigError(msg)
+    return key
+
+
+def _prepare_directory(url: str, state: Path) -> None:
+    state.mkdir(parents=True, exist_ok=True)
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+
+
+def run(config: CentralConfig, stop: threading.Event, ready: Callable[[], None]) -> None:
+    """Collect and publish until `stop` is set. `ready` is called once, when the subscriptions stand for the first time.
+
+    Raises ConfigError where the key cannot be used or a directory cannot be made; broker and database may come and go.
+    """
+    try:
+        _prepare_directory(config.database.url, config.paths.state)
+    except OSError as error:
+        msg = (
+            f"{config.paths.state}: cannot be made ({error}) - at `$.paths.state`; name a directory that can be written"
+        )
+        raise ConfigError(msg) from error
+    key, kid = read_key(config.ack), bytes.fromhex(config.ack.kid)
+    server = _Server(config, lambda ack: wire.seal_ack(ack, kid, key), stop, ready)
+    server.run()
+
+
+class _Server:
+    """The loop's state."""
+
+    def __init__(
+        self, config: CentralConfig, sign: Callable[[wire.Ack], bytes], stop: threading.Event, ready: Callable[[], None]
+    ) -> None:
+        self._config, self._stop, self._ready = config, stop, ready
+        self._queue: queue.Queue[mqtt.Happening] = queue.Queue()
+        self._store = Store(config.database.url)
+        retry_ms = round(config.collector.spread_s * 1000)
+        self._collector = Collector(self._store, sign, credit=config.collector.credit, retry_ms=retry_ms)
+        self._publisher = Publisher(self._store)
+        self._random = random.Random()  # noqa: S311 - jitter, not a secret
+        self._link: mqtt.Link | None = None
+        self._online, self._is_ready, self._broker_fault = False, False, False
+        self._connect_at, self._attempts, self._publish_at = 0.0, 0, 0.0
+
+    def run(self) -> None:
+        """Work until told to stop."""
+        try:
+            self._patiently(self._store.open)
+            while not self._stop.is_set():
+                self._step()
+        finally:
+            notify("STOPPING=1")
+            if self._link is not None:
+                self._link.close()
+            self._store.close()
+
+    def _step(self) -> None:
+        notify("WATCHDOG=1")
+        now = time.monotonic()
+        if self._link is None and now >= self._connect_at:
+            self._connect()
+        messages = list[mqtt.Received]()
+        with contextlib.suppress(queue.Empty):
+            happening = self._queue.get(timeout=LOOK_S)
+            while True:
+                if happening.link is self._link:
+                    self._sort(happening, messages)
+                if len(messages) >= MOST_PER_FLUSH:
+                    break
+                happening = self._queue.get_nowait()
+        if messages and self._link is not None:
+            self._flush(messages, self._link)
+        if self._online and time.monotonic() >= self._publish_at:
+            self._publish_at = time.monotonic() + self._config.timers.publish_poll_s
+            self._patiently(lambda: self._publisher.look(self._publish_retained))
+
+    def _sort(self, happening: mqtt.Happening, messages: list[mqtt.Received]) -> None:
+        match happening:
+            case mqtt.Received():
+                messages.append(happening)
+            case mqtt.Up():
+                self._on_up(happening.link)
+            case mqtt.Down():
+                messages.clear()  # of a session that is gone; who was not acknowledged sends again
+                self._on_down(happening.reason)
+            case mqtt.Subscribed():
+                self._on_subscribed(happening.refused)
+            case mqtt.Published():
+                self._patiently(lambda: self._publisher.published(happening.mid, happening.reason))
+
+    def _flush(self, messages: list[mqtt.Received], link: mqtt.Link) -> None:
+        def send(topic: str, payload: bytes) -> None:
+            link.publish(topic, payload, content_type=wire.ACK_TYPE)
+
+        if self._patiently(lambda: self._collector.flush(messages, send)):
+            for message in messages:
+                link.acknowledge(message)
+
+    def _patiently(self, work: Callable[[], None]) -> bool:
+        """Do something with the database, again and again until it works. Says False only when told to stop."""
+        wait, most = 0.1, self._config.timers.database_retry_max_s
+        failed = False
+        while not self._stop.is_set():
+            try:
+                work()
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+                if not failed:
+                    log.error("the database cannot be used (%s); nothing is acknowledged until it can", error)  # noqa: TRY400
+                failed = True
+                notify("WATCHDOG=1")
+                self._stop.wait(self._random.uniform(wait / 2, wait))
+                wait = min(wait * 2, most)
+            else:
+                if failed:
+                    log.info("the database can be used again")
+                return True
+        return False
+
+    # --- the connection ---------------------------------------------------------------------------------------------
+
+    def _connect(self) -> None:
+        settings = mqtt.Settings(
+            client_id=self._config.collector.id,
+            broker=self._config.broker,
+            # A dead member with a persistent session would go on absorbing its share of the batches.
+            clean_start=True,
+            session_expiry_s=0,
+            receive_maximum=self._config.collector.receive_maximum,
+            max_packet=MAX_PACKET,
+            manual_ack=True,
+        )
+        self._link = mqtt.Link(settings, self._put)
+        self._link.start()
+
+    def _put(self, happening: mqtt.Happening) -> None:
+        droppable = isinstance(happening, mqtt.Received) and happening.qos == 0
+        if not droppable or self._queue.qsize() < MOST_UNACKNOWLEDGED:
+            self._queue.put(happening)
+
+    def _on_up(self, link: mqtt.Link) -> None:
+        self._online, self._attempts, self._publish_at = True, 0, 0.0
+        self._publisher.connected()
+        link.subscribe(FILTERS)
+
+    def _on_subscribed(self, refused: str) -> None:
+        if refused:
+            log.error("the broker refused a subscription (%s); give this collector its access list", refused)
+            return
+        self._broker_fault = False
+        log.info("collecting from %s:%d", self._config.broker.host, self._config.broker.port)
+        if not self._is_ready:
+            self._is_ready = True
+            self._ready()
+
+    def _on_down(self, reason: str) -> None:
+        if not self._broker_fault:
+            self._broker_fault = True
+            broker = self._config.broker
+            log.warning("no connection to %s:%d: %s; trying again", broker.host, broker.port, reason)
+        most = self._config.timers.reconnect_max_s
+        self._connect_at = time.monotonic() + self._random.uniform(0, min(most, 0.5 * 2.0 ** min(self._attempts, 16)))
+        self._attempts += 1
+        self._link, self._online = None, False
+
+    def _publish_retained(self, topic: str, payload: bytes) -> int | None:
+        return self._link.publish(topic, payload, retain=True) if self._link is not None else None

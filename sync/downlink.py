@@ -1,0 +1,85 @@
+"""The way down: signed documents go into the inbox as they are, acknowledgements to the uplink, commands are refused.
+
+Nothing is trusted or interpreted here: gate-station verifies every document itself. Only sizes and names are limited,
+so that nobody fills the disk.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections import deque
+from collections.abc import Callable
+
+from sync import wire
+from sync.config import StationConfig
+from sync.store import SyncStore
+
+log = logging.getLogger(__name__)
+
+MAX_DOCUMENT = 256 * 1024
+MAX_CHUNK = 64 * 1024
+LIMITS = {"trust": MAX_DOCUMENT, "policy": MAX_DOCUMENT, "status": MAX_DOCUMENT, "status-chunk": MAX_CHUNK}
+"""Document types that are taken, with the most bytes of each."""
+
+_DOCUMENT = re.compile(r"gs/1/doc/(all|[0-9]{12})/([a-z-]{1,20})/([A-Za-z0-9._-]{1,80})")
+_REMEMBERED = 64
+
+Answer = Callable[[str, bytes, str], object]
+"""Sends (leaf, payload, content type) upwards."""
+
+
+class Downlink:
+    """Sorts what the broker delivers. Everything it cannot use is named in the log once."""
+
+    def __init__(self, station: StationConfig, store: SyncStore, on_ack: Callable[[bytes], None]) -> None:
+        self._station, self._store, self._on_ack = station, store, on_ack
+        self._said: set[str] = set()
+        self._refused: deque[str] = deque(maxlen=_REMEMBERED)
+
+    def filters(self) -> list[str]:
+        """Return the topics to subscribe to."""
+        station, zone = self._station.id, self._station.zone
+        return ["gs/1/doc/all/#", f"gs/1/doc/{zone}/#", wire.down(station, "#")]
+
+    def receive(self, topic: str, payload: bytes, *, retained: bool, answer: Answer) -> bool:
+        """Take one message. Says whether the inbox has something new."""
+        if topic == wire.down(self._station.id, "ack"):
+            if not retained:
+                self._on_ack(payload)
+        elif topic == wire.down(self._station.id, "cmd"):
+            self._refuse(payload, answer)
+        elif topic.startswith("gs/1/doc/"):
+            return self._document(topic, payload)
+        else:
+            self._once(topic, f"a message on {topic[:120]} is of no use to this version; ignored")
+        return False
+
+    def _document(self, topic: str, payload: bytes) -> bool:
+        if not payload:
+            return False  # a retained document was withdrawn from the broker; the one in force stays in force
+        match = _DOCUMENT.fullmatch(topic)
+        if match is None or match[1] not in ("all", self._station.zone) or match[2] not in LIMITS:
+            self._once(topic, f"a document on {topic[:120]} is of no type known here; ignored")
+            return False
+        if len(payload) > LIMITS[match[2]]:
+            self._once(
+                topic, f"the document on {topic} has {len(payload)} bytes, allowed are {LIMITS[match[2]]}; ignored"
+            )
+            return False
+        return self._store.put_document(topic, match[2], payload)
+
+    def _refuse(self, payload: bytes, answer: Answer) -> None:
+        """Refuse a command visibly: this version has none."""
+        number = hashlib.sha256(payload).hexdigest()[:16]
+        if number in self._refused:
+            return
+        self._refused.append(number)
+        self._once("cmd", "a command was refused: this version of the station takes no commands")
+        answer(f"rsp/{number}", wire.encode(wire.Response(id=number, reason="unsupported")), wire.JSON_TYPE)
+
+    def _once(self, what: str, text: str) -> None:
+        if what not in self._said and len(self._said) < _REMEMBERED:
+            self._said.add(what)
+            log.warning("%s", text)

@@ -1,0 +1,162 @@
+"""The station's journal as gate-sync sees it: read-only, perhaps absent, perhaps replaced at any moment."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import apsw
+import msgspec
+
+from station.core import events
+from sync import wire
+
+log = logging.getLogger(__name__)
+
+BUSY_MS = 1000
+DIGEST = 32
+
+
+class JournalError(Exception):
+    """The journal cannot be read now, or what it holds is damaged. The message says what to do next."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What the journal holds: rows `first` to `last` without gaps (`first` is `last` + 1 where it holds none)."""
+
+    epoch: int
+    first: int
+    last: int
+
+
+class Outbox:
+    """Reads journal.db. Every read is short, so it never holds up the station's checkpoints."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._connection: apsw.Connection | None = None
+        self._file: tuple[int, int] | None = None
+
+    def close(self) -> None:
+        """Let go of the file. May be called twice."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection, self._file = None, None
+
+    def look(self) -> Stream | None:
+        """Return what the journal holds, None while there is none. Raises JournalError."""
+        rows = self._query(
+            "SELECT epoch, (SELECT MIN(seq) FROM event), (SELECT MAX(seq) FROM event) FROM stream WHERE id = 1"
+        )
+        if not rows:
+            return None
+        epoch, first, last = rows[0]
+        return Stream(epoch, first if first is not None else 1, last if last is not None else 0)
+
+    def hash_at(self, seq: int) -> bytes | None:
+        """Return the chain hash after row `seq`, None where the row is not kept. Raises JournalError."""
+        if seq == 0:
+            return events.GENESIS
+        rows = self._query("SELECT hash FROM event WHERE seq = ?", (seq,))
+        return rows[0][0] if rows else None
+
+    def confirms(self, seq: int, head: bytes) -> bool | None:
+        """Say whether `head` is the hash after row `seq`; None where no row is left to tell. Raises JournalError."""
+        known = self.hash_at(seq)
+        if known is not None:
+            return known == head
+        following = self._query("SELECT raw, hash FROM event WHERE seq = ?", (seq + 1,))
+        if not following:
+            return None
+        raw, after = following[0]
+        return bool(events.chain(head, raw) == after)
+
+    def batch(self, epoch: int, first: int, last: int, max_bytes: int, prev: bytes) -> wire.Batch:
+        """Cut a batch from row `first` to at most `last`; `prev` is the hash before it. Raises JournalError."""
+        rows = self._query(
+            "SELECT (SELECT epoch FROM stream), seq, raw, hash FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq",
+            (first, last),
+        )
+        if any(found != epoch for found, *_ in rows):  # between the look and now another journal took its place
+            raise JournalError(f"{self._path}: was replaced while being read; trying again")
+        taken, size, head = list[bytes](), 0, prev
+        for _, seq, raw, stored in rows:
+            size += len(raw)
+            if taken and size > max_bytes:
+                break
+            head = self._checked(seq, first + len(taken), raw, stored, head)
+            taken.append(raw)
+        if not taken:
+            raise JournalError(f"{self._path}: row {first} is gone; the station may have started a new journal")
+        return wire.Batch(
+            epoch=epoch,
+            first_seq=first,
+            n=len(taken),
+            prev_hash=prev.hex(),
+            last_hash=head.hex(),
+            events=[msgspec.Raw(raw) for raw in taken],
+        )
+
+    def _checked(self, seq: int, expected: int, raw: bytes, stored: bytes, head: bytes) -> bytes:
+        """Return the hash after a whole row; what central would refuse is named here, where it can be repaired."""
+        whole = seq == expected and len(raw) <= wire.MAX_RAW and events.chain(head, raw) == stored
+        try:
+            whole = whole and events.decode(raw).seq == seq
+        except (ValueError, RecursionError):
+            whole = False
+        if not whole:
+            raise JournalError(
+                f"{self._path}: row {expected} is missing or damaged, so nothing after it can be sent; keep the file, "
+                "run `gate-station doctor` and call the operator"
+            )
+        return stored
+
+    def documents(self) -> list[wire.DocumentMark]:
+        """Return the documents in force. Raises JournalError."""
+        rows = self._query("SELECT type, seq, hash, in_force_us FROM document ORDER BY type LIMIT 32")
+        return [
+            wire.DocumentMark(type=t, seq=s, hash=h.hex(), in_force_us=us) for t, s, h, us in rows if len(h) == DIGEST
+        ]
+
+    def trust(self) -> bytes | None:
+        """Return the trust bundle in force as received, None where there is none or it cannot be read now."""
+        try:
+            rows = self._query("SELECT raw FROM document WHERE type = 'trust'")
+        except JournalError:
+            return None
+        return rows[0][0] if rows else None
+
+    def _query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        try:
+            connection = self._open()
+            return list(connection.execute(sql, tuple(values))) if connection else []
+        except apsw.SQLError as error:
+            self.close()
+            if "no such table" in str(error):
+                return []  # the station is just creating the file
+            raise JournalError(f"{self._path}: {error}; the station may be of another version, update both") from error
+        except (apsw.Error, OSError) as error:
+            self.close()
+            raise JournalError(
+                f"{self._path}: cannot be read ({error}); is gate-sync in the station's group, is the disk sound?"
+            ) from error
+
+    def _open(self) -> apsw.Connection | None:
+        """Return a connection to the file that is there NOW: it may have been replaced since the last look."""
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            self.close()
+            return None
+        if self._connection is None or self._file != (found.st_dev, found.st_ino):
+            self.close()
+            uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
+            self._connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+            self._connection.set_busy_timeout(BUSY_MS)
+            self._file = (found.st_dev, found.st_ino)
+        return self._connection

@@ -1,0 +1,150 @@
+"""sync.db: what central has acknowledged, the inbox of documents, the state of the link. gate-sync alone writes it."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from station.schema import SYNC_DDL
+
+log = logging.getLogger(__name__)
+
+FILE = "sync.db"
+MAX_ROWS = 4096
+"""Documents kept in the inbox at most; the oldest go first."""
+
+_PRIVATE_DDL = """
+CREATE TABLE IF NOT EXISTS inbox_topic (  -- gate-sync's own: which row stands for which retained topic
+    topic TEXT PRIMARY KEY,
+    inbox INTEGER NOT NULL
+) WITHOUT ROWID;
+"""
+
+
+def now_us() -> int:
+    """Return Unix time in microseconds."""
+    return time.time_ns() // 1000
+
+
+def _check(connection: apsw.Connection) -> None:
+    if connection.pragma("quick_check") != "ok":
+        raise apsw.CorruptError("quick_check failed")
+
+
+class SyncStore:
+    """The writing end of sync.db in the directory `state`. A damaged file is set aside: others know it all."""
+
+    def __init__(self, state: Path) -> None:
+        self.path = state / FILE
+        state.mkdir(parents=True, exist_ok=True)
+        try:
+            self._connection = self._open()
+        except (apsw.NotADBError, apsw.CorruptError) as error:
+            self._set_aside(error)
+            self._connection = self._open()
+
+    def _open(self) -> apsw.Connection:
+        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o640))
+        self.path.chmod(0o640)  # the station's group reads it, whatever the umask; the WAL inherits this
+        connection = apsw.Connection(str(self.path))
+        try:
+            connection.set_busy_timeout(5000)
+            connection.pragma("journal_mode", "wal")
+            connection.pragma("synchronous", "full")
+            # Without it a reader under another user fails once this writer has closed cleanly.
+            persist = ctypes.c_int(1)
+            connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
+            connection.execute(SYNC_DDL + _PRIVATE_DDL)
+            _check(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self, error: Exception) -> None:
+        aside = self.path.with_name(f"{FILE}.damaged-{int(time.time())}")
+        log.error("%s is damaged (%s); kept as %s, starting a new one", self.path, error, aside.name)
+        self.path.rename(aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(FILE + suffix).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the file. May be called twice."""
+        self._connection.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[apsw.Connection]:
+        with self._connection:
+            yield self._connection
+
+    def delivered(self, epoch: int) -> tuple[int, bytes] | None:
+        """Return (prefix, head) that central has acknowledged for a stream, None where it has acknowledged nothing."""
+        rows = list(self._connection.execute("SELECT prefix, head FROM delivered WHERE epoch = ?", (epoch,)))
+        return (int(rows[0][0]), bytes(rows[0][1])) if rows else None
+
+    def set_delivered(self, epoch: int, prefix: int, head: bytes) -> None:
+        """Record durably what central has acknowledged."""
+        self._connection.execute(
+            "INSERT INTO delivered VALUES (?, ?, ?, ?) ON CONFLICT (epoch) DO UPDATE SET prefix = excluded.prefix, "
+            "head = excluded.head, acked_us = excluded.acked_us",
+            (epoch, prefix, head, now_us()),
+        )
+
+    def set_link(self, *, connected: bool, error: str) -> None:
+        """Record the state of the connection; `since` moves only when `connected` changes."""
+        self._connection.execute(
+            "INSERT INTO link VALUES (1, ?1, ?2, ?3) ON CONFLICT (id) DO UPDATE SET "
+            "since_us = CASE WHEN connected = ?1 THEN since_us ELSE ?2 END, connected = ?1, last_error = ?3",
+            (int(connected), now_us(), error),
+        )
+
+    def link(self) -> tuple[bool, int, str] | None:
+        """Return (connected, since_us, last_error)."""
+        rows = list(self._connection.execute("SELECT connected, since_us, last_error FROM link"))
+        return (bool(rows[0][0]), int(rows[0][1]), str(rows[0][2])) if rows else None
+
+    def put_document(self, topic: str, kind: str, raw: bytes) -> bool:
+        """Put a document into the inbox and drop the one it replaces on its topic. Says whether it is new."""
+        digest = hashlib.sha256(raw).digest()
+        with self._transaction() as db:
+            before = self._number(db, "SELECT inbox FROM inbox_topic WHERE topic = ?", (topic,))
+            number = self._number(db, "SELECT id FROM inbox WHERE type = ? AND hash = ?", (kind, digest))
+            fresh = number is None
+            if number is None:
+                db.execute(
+                    "INSERT INTO inbox (type, hash, raw, received_us) VALUES (?, ?, ?, ?)",
+                    (kind, digest, raw, now_us()),
+                )
+                number = db.last_insert_rowid()
+            db.execute(
+                "INSERT INTO inbox_topic VALUES (?, ?) ON CONFLICT (topic) DO UPDATE SET inbox = excluded.inbox",
+                (topic, number),
+            )
+            if before not in (None, number):
+                self._drop_unused(db, before)
+            self._trim(db)
+        return fresh
+
+    @staticmethod
+    def _number(db: apsw.Connection, sql: str, values: tuple[object, ...]) -> int | None:
+        rows = list(db.execute(sql, values))
+        return int(rows[0][0]) if rows else None
+
+    @staticmethod
+    def _drop_unused(db: apsw.Connection, number: int | None) -> None:
+        db.execute(
+            "DELETE FROM inbox WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM inbox_topic WHERE inbox = ?1)", (number,)
+        )
+
+    @staticmethod
+    def _trim(db: apsw.Connection) -> None:
+        db.execute("DELETE FROM inbox WHERE id NOT IN (SELECT id FROM inbox ORDER BY id DESC LIMIT ?)", (MAX_ROWS,))
+        db.execute("DELETE FROM inbox_topic WHERE inbox NOT IN (SELECT id FROM inbox)")
