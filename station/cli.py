@@ -195,7 +195,12 @@ def _decode(options: argparse.Namespace) -> int:
         failed |= not codes
         if options.json:
             row: dict[str, object] = {"file": str(path), "texts": [code.text for code in codes]}
-            row |= {"quads": [code.quad for code in codes], "stage": codes[0].stage if codes else "", "ms": round(spent, 2), "problem": problem}
+            row |= {
+                "quads": [code.quad for code in codes],
+                "stage": codes[0].stage if codes else "",
+                "ms": round(spent, 2),
+                "problem": problem,
+            }
             print(json.dumps(row, ensure_ascii=False))
         elif codes:
             print("\n".join(f"{path}: {code.text}" for code in codes))

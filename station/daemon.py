@@ -116,7 +116,7 @@ class Station:
 
     def _tell_fault(self, part: str, ailment: Ailment | None, before: str) -> None:
         payload = {"part": part, "what": "begins" if ailment else "ends", "fault": ailment.key if ailment else before}
-        self._recorder.try_commit(Kind.FAULT, payload, self._clock.now())
+        self._recorder.commit_unless_broken(Kind.FAULT, payload, self._clock.now())
 
     def _open_documents(self, inbox: Inbox) -> Documents:
         folder = self._config.paths.documents

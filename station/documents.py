@@ -28,7 +28,6 @@ from station.journal import Change, Journal, set_state
 
 ChunkSource = Callable[[bytes], bytes | None]
 INBOX_MARK = "inbox"
-CHUNK = "chunk/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,21 +132,21 @@ class Documents:
         missing = sum(chunk is None for chunk in chunks.values())
         if missing:
             return Waiting(missing)
-        kept = [_keep(CHUNK + digest.hex(), 0, digest, chunk, now) for digest, chunk in chunks.items() if chunk]
+        kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
         taken = self._take(manifest, envelope, now, [*mark, *kept, *self._drop_chunks(manifest)])
         self._waiting = None
         return taken
 
     def _chunk(self, digest: bytes) -> bytes | None:
-        rows = self._journal.rows("SELECT raw FROM document WHERE type = ?", (CHUNK + digest.hex(),))
+        rows = self._journal.rows("SELECT raw FROM chunk WHERE hash = ?", (digest,))
         found: bytes | None = rows[0][0] if rows else self._chunk_source(digest)
         good = found is not None and len(found) == CHUNK_BYTES and hashlib.sha256(found).digest() == digest
         return found if good else None
 
     def _drop_chunks(self, manifest: StatusManifest) -> list[Change]:
-        rows = self._journal.rows("SELECT type, hash FROM document WHERE type GLOB ?", (CHUNK + "*",))
+        held = [row[0] for row in self._journal.rows("SELECT hash FROM chunk")]
         return [
-            Change("DELETE FROM document WHERE type = ?", (row[0],)) for row in rows if row[1] not in manifest.needed
+            Change("DELETE FROM chunk WHERE hash = ?", (digest,)) for digest in held if digest not in manifest.needed
         ]
 
     def _take(self, content: object, envelope: Envelope, now: Instant, changes: list[Change]) -> Taken:

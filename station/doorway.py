@@ -85,7 +85,7 @@ class Doorway:
             case DoorCommand.NOT_PASSED:
                 self._not_passed()
             case DoorCommand.NOTE_REX:
-                self._recorder.try_commit(Kind.DOOR, {"lane": self._lane, "what": "rex"}, self._clock.now())
+                self._recorder.commit_unless_broken(Kind.DOOR, {"lane": self._lane, "what": "rex"}, self._clock.now())
             case _:
                 name, begins = _ALARM[command]
                 self.alarm(name, begins=begins)

@@ -26,7 +26,6 @@ from station.core.presentation import Attention, Repeats, count_one, first_refus
 from station.core.reasons import Reason
 from station.documents import Documents
 from station.doorway import Doorway
-from station.journal import JournalFault
 from station.ports import Clock, Outputs, Sighting
 from station.recorder import Recorder
 
@@ -141,7 +140,7 @@ class LaneFlow:
         """Record how often the last refusal was repeated."""
         if self._repeats.count:
             payload = {"lane": self.config.id, "of": self._repeats.first_seq, "count": self._repeats.count}
-            self._around.recorder.try_commit(Kind.REPEAT, payload, self._now())
+            self._around.recorder.commit_unless_broken(Kind.REPEAT, payload, self._now())
         self._repeats = Repeats()
 
     def guard_open(self, operator: str, why: str) -> bool:
@@ -213,16 +212,15 @@ class LaneFlow:
         if self._override:
             operator, why = self._override
             payload |= {"operator": operator, "why": why, "of": self._seq}
-            return recorder.commit_or_reserve(Kind.OVERRIDE, payload, now)
-        try:
-            self._seq = recorder.commit(Kind.DECISION, payload, now)
-        except JournalFault:
-            return False
-        return True
+            seq = recorder.commit_or_reserve(Kind.OVERRIDE, payload, now)
+        else:
+            seq = recorder.commit_unless_broken(Kind.DECISION, payload, now)
+        self._seq = seq if seq is not None else self._seq
+        return seq is not None
 
     def _note_passage(self, what: str) -> None:
         payload: dict[str, object] = {"lane": self.config.id, "of": self._seq, "what": what}
-        self._around.recorder.try_commit(Kind.PASSAGE, payload, self._now())
+        self._around.recorder.commit_unless_broken(Kind.PASSAGE, payload, self._now())
 
     # --- time ------------------------------------------------------------------------------------------------------
 

@@ -30,28 +30,28 @@ class Recorder:
         self._note(None)
         return seq
 
-    def commit_or_reserve(self, kind: Kind, payload: Payload, now: Instant) -> bool:
-        """Record an override or alarm; in the reserve where the journal fails. False: nothing is left but paper."""
+    def commit_or_reserve(self, kind: Kind, payload: Payload, now: Instant) -> int | None:
+        """Record an override or alarm; return its seq, 0 if it went to the reserve, None if nothing but paper is left."""
         try:
-            self.commit(kind, payload, now)
+            return self.commit(kind, payload, now)
         except JournalFault:
             try:
                 self._reserve.append(kind, payload, now)
             except JournalFault:
-                return False
-        return True
+                return None
+            return 0
 
-    def try_commit(self, kind: Kind, payload: Payload, now: Instant) -> None:
-        """Record something nothing depends on; a failure is already told through `failed`."""
+    def commit_unless_broken(self, kind: Kind, payload: Payload, now: Instant) -> int | None:
+        """Commit one event; None where the journal fails, which `failed` has then told."""
         try:
-            self.commit(kind, payload, now)
+            return self.commit(kind, payload, now)
         except JournalFault:
-            return
+            return None
 
     def probe(self, now: Instant) -> None:
         """See whether a broken journal works again, by recording that it does."""
         if self.broken:
-            self.try_commit(Kind.FAULT, {"part": "journal", "what": "ended"}, now)
+            self.commit_unless_broken(Kind.FAULT, {"part": "journal", "what": "ended"}, now)
 
     def _note(self, fault: JournalFault | None) -> None:
         if (fault is not None) != self.broken:

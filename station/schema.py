@@ -30,6 +30,10 @@ CREATE TABLE IF NOT EXISTS document (  -- the documents in force, as received
     raw BLOB NOT NULL,
     in_force_us INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS chunk (     -- the status chunks that the manifest in force names
+    hash BLOB PRIMARY KEY,
+    raw BLOB NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS high_water ( -- highest seq seen per document type and signing key: rollback protection
     type TEXT NOT NULL,
     kid BLOB NOT NULL,

@@ -123,7 +123,7 @@ class Application:
         answer = await self._ask(attempt)
         if answer.retry_after_s > 0:
             raise _RefusedError(429, answer.text, answer.retry_after_s)
-        if False:
+        if not correct:
             raise _RefusedError(401, texts.WRONG_PIN)
         if not answer.accepted:
             raise _RefusedError(403, answer.text)

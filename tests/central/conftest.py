@@ -43,7 +43,7 @@ class Postgres:
 
     def __init__(self) -> None:
         initdb, self._postgres, self._prefix = _binary("initdb"), _binary("postgres"), _unprivileged()
-        self.directory = Path(tempfile.mkdtemp(prefix="gate-pg-", dir="/tmp"))  # noqa: S108 - socket paths are short
+        self.directory = Path(tempfile.mkdtemp(prefix="gate-pg-", dir="/tmp"))
         if self._prefix:
             shutil.chown(self.directory, self._prefix[2])
         data = self.directory / "data"

@@ -6,7 +6,6 @@ import random
 import sqlite3
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -147,10 +146,13 @@ def test_broker_killed_and_started_again(gate: Gate) -> None:
 @pytest.mark.parametrize("commits", [1, 2])
 def test_collector_killed_between_commit_and_acknowledgement(gate: Gate, commits: int) -> None:
     """What was committed without acknowledgement is sent again and not doubled; nothing counts as delivered before."""
-    last = gate.journal.write(200)
     gate.start_collector(die_after_commits=commits)
     gate.start_sync()
     assert gate.collector is not None
+    dead, last = gate.collector.child.poll, 0
+    for _ in range(commits):
+        before, last = last, gate.journal.write(200)
+        until(lambda before=before: gate.delivered() > before or dead() is not None, what="progress or death")
     assert gate.collector.wait(15) == -9
     assert gate.committed(), "it died behind a COMMIT"
     assert gate.delivered() < last

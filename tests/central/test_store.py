@@ -81,9 +81,7 @@ def test_a_gap_holds_the_prefix_back(store: Store) -> None:
     assert ranges.prefix(put(store, piece(rows, 11, 20)).held)[0] == 30
 
 
-@pytest.mark.parametrize(
-    ("first", "last"), [(1, 20), (11, 20), (15, 25), (21, 30), (5, 5), (1, 9)], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("first", "last"), [(1, 20), (11, 20), (15, 25), (21, 30), (5, 5), (1, 9)], ids=str)
 def test_a_fork_commits_nothing(store: Store, first: int, last: int) -> None:
     """Other rows under the same numbers, or rows on another past, change nothing and are answered as a fork."""
     rows, others = stream(30), stream(30, "another life", same=4)
@@ -115,7 +113,7 @@ def test_a_fork_does_not_hinder_others(store: Store) -> None:
 
 
 def test_a_broken_chain_is_no_offer() -> None:
-    """A batch whose hashes do not lead from prev_hash to last_hash, or not from zero, is refused before the database."""
+    """A batch whose hashes do not lead from prev_hash to last_hash, or not from zero, is refused at once."""
     rows = stream(5)
     good = piece(rows, 1, 5).batch
     with pytest.raises(wire.WireError, match="chain"):
@@ -157,7 +155,7 @@ def test_collectors_side_by_side(url: str) -> None:
 
 
 def test_columns_hold_what_the_event_says(store: Store) -> None:
-    """The columns for queries repeat the payload; content a database cannot take is left out of them, never out of raw."""
+    """The columns for queries repeat the payload; what a database cannot take is only in raw."""
     rows = [
         events.encode(1, Instant(123, 0), "b", events.Kind.DECISION, PAYLOAD),
         b'[2,99999999999999999999999999,0,"b","trusted",0,"decision",'

@@ -44,10 +44,10 @@ def video(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder with a dark and a bright picture."""
+    """Return a folder with four pictures, the brighter the later in the alphabet, written in another order."""
     place = tmp_path / "stills"
     place.mkdir()
-    for name, level in (("b.png", 200), ("a.png", 50)):
+    for name, level in (("b.png", 100), ("d.png", 200), ("a.png", 50), ("c.png", 150)):
         cv2.imwrite(str(place / name), np.full((120, 160), level, np.uint8))
     (place / ".hidden").write_text("passed over")
     return place
@@ -115,11 +115,11 @@ def test_video_loops(video: Path) -> None:
 
 
 def test_folder_shows_each_for_a_second_in_name_order(folder: Path) -> None:
-    """At 3 frames per second each still is shown three times, in the order of the names, then they start over."""
-    camera = open_camera(config(f"dir:{folder}", fps=3), None)
+    """At 2 frames per second each still is shown twice, in the order of the names, then they start over."""
+    camera = open_camera(config(f"dir:{folder}", fps=2), None)
     camera.open()
     camera._pacer.wait = lambda: None  # type: ignore[attr-defined]
-    assert levels(camera, 8) == [50, 50, 50, 200, 200, 200, 50, 50]
+    assert levels(camera, 10) == [50, 50, 100, 100, 150, 150, 200, 200, 50, 50]
 
 
 def test_unreadable_still_is_named(folder: Path) -> None:

@@ -117,6 +117,26 @@ def test_text_that_is_not_utf8() -> None:
     assert text_of("é码".encode()) == "é码"
 
 
+def bar_code(digits: str) -> Gray:
+    """Return a UPC-A bar code (GS1 General Specifications 5.2.1), as on a bottle held before the camera."""
+    left = [
+        "0001101",
+        "0011001",
+        "0010011",
+        "0111101",
+        "0100011",
+        "0110001",
+        "0101111",
+        "0111011",
+        "0110111",
+        "0001011",
+    ]
+    right = [code.translate(str.maketrans("01", "10")) for code in left]
+    halves = ["".join(table[int(d)] for d in part) for table, part in ((left, digits[:6]), (right, digits[6:]))]
+    bars = [255 - 255 * int(bit) for bit in f"{'0' * 12}101{halves[0]}01010{halves[1]}101{'0' * 12}"]
+    return np.tile(np.array(bars, np.uint8).repeat(4), (300, 1))
+
+
 def hostile() -> dict[str, Gray]:
     """Return pictures no decoder likes."""
     rng = np.random.default_rng(3)
@@ -137,6 +157,7 @@ def hostile() -> dict[str, Gray]:
         "soft noise": np.asarray(soft, np.uint8),
         "stripes": np.tile(np.array([0, 255], np.uint8).repeat(4), (720, 160)),
         "print": print_,
+        "bar code": bar_code("012345678905"),
     }
 
 

@@ -93,6 +93,16 @@ def test_closing_an_unlocked_or_locked_door_leaves_the_safe_level(eventually, be
         assert not outputs.alive()
 
 
+def test_close_drives_the_safe_level_before_the_pin_is_given_back(twin_bench, made, eventually):
+    """The pull is only the second line of defence: the last level ever driven is the safe one."""
+    outputs = LaneOutputs(DOOR, twin_bench.factory())
+    made.append(outputs)
+    outputs.unlock()
+    outputs.close()
+    eventually(lambda: twin_bench.entries()[-1]["function"] == "input", "the pin is given back")
+    assert [entry["level"] for entry in twin_bench.entries() if entry["function"] == "output"] == [0, 1, 0]
+
+
 def test_lock_during_release_takes_effect_when_it_has_expired(eventually, bench, made):
     """An exit release outlasts a lock that came during it; the door locks by itself once it is over."""
     outputs = LaneOutputs(DOOR, bench.factory())
@@ -242,6 +252,28 @@ def test_broken_light_and_buzzer_never_stop_the_relay(eventually, twin_bench, ma
     assert caplog.text.count("buzzer does not work") == 1
 
 
+def test_light_that_fails_later_is_logged_once_and_recovers(twin_bench, made, eventually, monkeypatch, caplog):
+    """A red LED pin that refuses several writes is one log line when it begins and one when it ends."""
+    factory = twin_bench.factory()
+    outputs = LaneOutputs(FULL, factory)
+    made.append(outputs)
+    kind, refused = type(factory.pin(RED)), []
+    genuine = kind._set_state
+
+    def refuse(pin, value):
+        if pin._number == RED and len(refused) < 4:
+            refused.append(value)
+            raise OSError("bad write")
+        genuine(pin, value)
+
+    monkeypatch.setattr(kind, "_set_state", refuse)
+    with caplog.at_level(logging.INFO, "drivers.patterns"):
+        outputs.signal(Signal.ALARM)
+        eventually(lambda: "works again" in caplog.text, "the end of the fault is logged")
+    assert len(refused) == 4
+    assert caplog.text.count("status LED does not work") == 1
+
+
 def test_relay_on_a_pin_with_the_wrong_fixed_pull_is_refused(twin_bench):
     """BCM 2 has a physical pull-up: an active-high relay there would be energised when released."""
     with pytest.raises(DeviceFault, match="pin 2"):
@@ -291,6 +323,12 @@ def test_phase_always_moves_on(durations, repeats, at_rest, elapsed):
     assert wait >= 0
     assert (wait == math.inf) == (not durations or (not repeats and elapsed >= sum(durations)))
     assert wait < math.inf or on == at_rest
+
+
+@pytest.mark.parametrize(("elapsed", "on"), [(0.0, True), (0.3, False), (0.5, True), (10.2, True), (10.4, False)])
+def test_phase_repeats(elapsed, on):
+    """0.25 s on, 0.25 s off, for ever."""
+    assert phase((0.25, 0.25), True, True, elapsed)[0] == on
 
 
 @pytest.mark.parametrize("signal", list(Signal))

@@ -4,6 +4,7 @@ import json
 import re
 import socket
 import threading
+import time
 from importlib.resources import files
 
 import pytest
@@ -103,6 +104,17 @@ def test_changes_are_bundled(gate, watch):
         if name == "view" and data["view"]["unacknowledged"] == 100:
             break
     assert seen <= 10
+
+
+def test_changes_are_spaced(gate, watch):
+    """However fast the gate changes, a screen gets at most about ten views a second."""
+    events = watch()
+    events.next()
+    begun = time.monotonic()
+    for number in range(6):
+        gate.change(unacknowledged=number + 1)
+        assert events.next()[0] == "view"
+    assert time.monotonic() - begun > 5 * stream.SPACING_S * 0.8
 
 
 def test_slow_screen_blocks_nobody(gate, server, page, watch):
@@ -347,8 +359,8 @@ def test_taken_port_is_a_fault(server, gate, guards_path):
     assert not second.alive
 
 
-def test_stop_ends_streams_and_start_serves_again(gate, guards_path):
-    """Stopping ends open streams promptly and frees the gate's subscription; the same object can start again."""
+def test_stop_ends_streams_and_start_serves_again(gate, guards_path, caplog):
+    """Stopping ends open streams without cutting them off and frees the subscription; the same object starts again."""
     screen = ScreenServer(gate, ScreenConfig(port=0), guards_path)
     screen.start()
     from .conftest import Page  # noqa: PLC0415 - only here
@@ -360,6 +372,7 @@ def test_stop_ends_streams_and_start_serves_again(gate, guards_path):
         pass
     events.close()
     assert gate.listeners == []
+    assert caplog.records == []
     gate.change(unacknowledged=1)
     screen.start()
     assert Page(screen.port).ask("GET", "/")[0] == 200

@@ -67,7 +67,7 @@ class Process:
         )
 
     def kill(self) -> None:
-        """kill -9, as a power cut would."""
+        """Kill -9, as a power cut would."""
         self.stop(signal.SIGKILL)
 
     def stop(self, number: int = signal.SIGTERM, timeout_s: float = 10) -> int:
@@ -110,7 +110,7 @@ class Broker:
         until(lambda: can_connect(self.port), what="the broker")
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         if self.process:
             self.process.kill()
         self.process = None
