@@ -31,7 +31,7 @@ class Recorder:
         return seq
 
     def commit_or_reserve(self, kind: Kind, payload: Payload, now: Instant) -> int | None:
-        """Record an override or alarm; return its seq, 0 if it went to the reserve, None if nothing but paper is left."""
+        """Record an override or alarm; return its seq, 0 if in the reserve, None if nothing but paper is left."""
         try:
             return self.commit(kind, payload, now)
         except JournalFault:

@@ -137,8 +137,11 @@ class Agent:
         self._rang.clear()
         if self._link is None and now >= self._connect_at:
             self._connect()
-        well = self._uplink.work(now)
+        if self._online and now >= self._tele_at:
+            self._tele_at = now + self._config.timers.tele_s
+            self._send_tele()
         try:
+            well = self._uplink.work(now)
             self._uplink.save()
             self._show_link()
         except apsw.Error as error:
@@ -147,9 +150,6 @@ class Agent:
         if self._store_fault:
             self._store_fault = False
             log.info("%s can be written again", self._store.path)
-        if self._online and now >= self._tele_at:
-            self._tele_at = now + self._config.timers.tele_s
-            self._send_tele()
         return well
 
     def _timeout(self) -> float:

@@ -191,7 +191,8 @@ class Link:
     def _run(self) -> None:
         try:
             self._connect()
-            self._loop()
+            if not self._closing:
+                self._loop()
         except Exception as error:  # noqa: BLE001 - whatever a broker or resolver provokes in paho ends only this link
             self._reason = self._reason or f"{type(error).__name__}: {error}"
         finally:

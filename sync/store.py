@@ -63,6 +63,12 @@ class SyncStore:
             persist = ctypes.c_int(1)
             connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
             connection.execute(SYNC_DDL + _PRIVATE_DDL)
+            # gate-station remembers how far it has read the inbox; a new file must go on beyond what an old one had.
+            connection.execute(
+                "INSERT INTO sqlite_sequence (name, seq) SELECT 'inbox', ? "
+                "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'inbox')",
+                (now_us(),),
+            )
             _check(connection)
         except BaseException:
             connection.close()

@@ -2,9 +2,9 @@
 
 Theory of operation. The door is LOCKED until something permits it to open: a committed grant, the exit button (REX) or
 fire. It is then UNLOCKED until it is opened or the time runs out. Opening it relocks at once, so that it latches when
-it falls shut. A door that stays OPEN too long is HELD; one that opens without permission is FORCED. Fire RELEASES it from
-any state, and it stays released until the fire alarm is cleared. Nobody waits for software here: REX and fire have
-already moved the relay when this table hears of them (drivers/inputs.py); the table keeps the record straight.
+it falls shut. A door that stays OPEN too long is HELD; one that opens without permission is FORCED. Fire RELEASES it
+from any state, and it stays released until the fire alarm is cleared. Nobody waits for software here: REX and fire
+have already moved the relay when this table hears of them (drivers/inputs.py); the table keeps the record straight.
 
 Commands are returned in the order in which they must be carried out. Times are monotonic microseconds.
 """

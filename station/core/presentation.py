@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 MOST_TEXTS = 32
 """Texts remembered at once; beyond this the one unseen for longest is forgotten."""
 REPEAT_WINDOW_US = 60_000_000
+FLICKER_US = 500_000
+"""A code in view may go unread for so long: a hand shakes, a screen reflects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,15 @@ class Attention:
 
 
 def look(attention: Attention, texts: Iterable[str], now_us: int, rearm_us: int) -> tuple[Attention, tuple[str, ...]]:
-    """Note the texts of one frame; return those that are newly held up."""
+    """Note the texts of one frame; return those that are newly held up.
+
+    When something new is held up, what is out of sight is forgotten: whoever was before may come again at once.
+    """
     current = dict.fromkeys(texts)
     kept = {text: at for text, at in attention.seen.items() if now_us - at < rearm_us}
     fresh = tuple(text for text in current if text not in kept)
+    if fresh:
+        kept = {text: at for text, at in kept.items() if now_us - at < FLICKER_US}
     for text in current:
         kept.pop(text, None)
         kept[text] = now_us

@@ -90,7 +90,9 @@ def make_engine(url: str) -> sa.Engine:
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_immediate)
         return engine
-    return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    return sa.create_engine(
+        url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": "-c synchronous_commit=on"}
+    )
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:

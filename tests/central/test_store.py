@@ -15,6 +15,7 @@ from station.core.model import Instant
 from sync import wire
 from sync.central import ranges, tables
 from sync.central.store import Offer, Standing, Store, offer
+from tests.central.conftest import Postgres
 from tests.sync.lab import PAYLOAD, STATION
 
 EPOCH = 2**62 + 5
@@ -202,6 +203,21 @@ def test_rejected_messages_are_counted(store: Store) -> None:
         store.reject("", "topic", detail)
     with store.reading() as db:
         assert db.execute(sa.select(tables.rejected.c["count"])).scalar_one() == 2
+
+
+def test_a_postgresql_commit_is_synced(postgres: Postgres) -> None:
+    """Where the server's default is to answer before the disk has, this connection still waits for the disk."""
+    url = postgres.new_url()
+    store = Store(url)
+    with store.reading() as db:
+        name = db.execute(sa.text("SELECT current_database()")).scalar_one()
+        db.execute(sa.text(f"ALTER DATABASE {name} SET synchronous_commit = off"))
+    store.close()
+    store.open()
+    with store.reading() as db:
+        assert db.execute(sa.text("SHOW synchronous_commit")).scalar_one() == "on"
+        assert db.execute(sa.text("SHOW fsync")).scalar_one() == "on"
+    store.close()
 
 
 def test_a_sqlite_commit_is_synced(tmp_path_factory: pytest.TempPathFactory) -> None:

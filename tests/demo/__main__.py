@@ -1,4 +1,4 @@
-"""`make demo`: the whole gate in one terminal. Real pixels, registers, pins, broker and database; only the people are played."""
+"""`make demo`: the whole gate in one terminal. Pixels, registers, pins and servers are real; only people are played."""
 
 from __future__ import annotations
 
@@ -134,9 +134,8 @@ class Demo:
         print(
             f"events written {found.written}, acknowledged {found.acknowledged}, in the central database {found.stored}"
         )
-        print(
-            f"lost {found.lost}, doubled {found.doubled}, altered {found.altered}, chain {'good' if found.chain_good else 'BROKEN'}"
-        )
+        chain = "good" if found.chain_good else "BROKEN"
+        print(f"lost {found.lost}, doubled {found.doubled}, altered {found.altered}, chain {chain}")
         for problem in found.unexplained:
             print(problem)
         shown, read = found.from_shown_ms, found.from_frame_ms

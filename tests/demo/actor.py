@@ -1,4 +1,4 @@
-"""Plays the visits: holds passes up, walks through doors, does what the guard does, and notes what the station decided."""
+"""Plays the visits: holds passes up, walks through doors, acts as the guard, and notes what the station decided."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from station.core.events import Event
 from tests.demo.crowd import Expected, Visit
-from tests.demo.processes import NotInTime, until
+from tests.demo.processes import NotInTimeError, until
 from tests.demo.rig import GUARD, PIN, Rig
 
 DECIDED_S = 12.0
@@ -84,7 +84,7 @@ class Actor:
                 result.decided.append(_said(first))
             if first.payload["outcome"] == "grant":
                 self._walk(visit, first)
-        except (NotInTime, OSError, RuntimeError) as error:
+        except (NotInTimeError, OSError, RuntimeError) as error:
             result.problem = str(error)
         self._rig.show(visit.lane, None)
         return result

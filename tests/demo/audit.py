@@ -112,29 +112,24 @@ def _explains(event: Event, lane: str, at: int) -> bool:
 
 
 def _latency(found: Audit, records: list[dict[str, object]], events: list[Event]) -> None:
-    """Scan to relay for grants without a temperature step: from the first frame that shows the code, from the frame read."""
-    shown: dict[str, int] = {}
-    marks = iter(edges(records))
-    rises = list(marks)
+    """Scan to relay for grants without a temperature step: from the first frame with the code, from the frame read."""
+    rises = edges(records)
     for event in events:
         if event.kind != "decision" or event.payload["outcome"] != "grant" or "band" in event.payload:
             continue
         lane, captured = str(event.payload["lane"]), int(str(event.payload["captured_us"]))
         rise = next((at for where, at in rises if where == lane and at >= event.mono_us), None)
-        shown_at = _last_shown(records, lane, captured)
-        if rise is not None and rise - event.mono_us < SLACK_US:
-            found.from_frame_ms.append((rise - captured) / 1000)
-            if shown_at is not None:
-                found.from_shown_ms.append((rise - shown_at) / 1000)
+        if rise is None or rise - event.mono_us > SLACK_US:
+            continue
+        found.from_frame_ms.append((rise - captured) / 1000)
+        if shown := _shown(records, lane, captured):
+            found.from_shown_ms.append((rise - shown) / 1000)
 
 
-def _last_shown(records: list[dict[str, object]], lane: str, captured: int) -> int | None:
-    times = [
-        int(str(record["t"])) // 1000
-        for record in records
-        if record.get("what") == "frame" and record.get("camera") == lane
-    ]
-    return max((at for at in times if at <= captured + 1000), default=None)
+def _shown(records: list[dict[str, object]], lane: str, captured: int) -> int | None:
+    """Return when the scene of the frame that was read came first before the camera (monotonic us)."""
+    frames = (r for r in records if r.get("what") == "frame" and r.get("camera") == lane)
+    return max((at for r in frames if (at := int(str(r["t"])) // 1000) <= captured), default=None)
 
 
 def percentile(values: list[float], share: float) -> float:

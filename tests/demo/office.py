@@ -7,11 +7,11 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from station.core.documents import Role
 from station.core.model import Credential, Direction, Health, HealthCode, PassClass, Status
 from sync.central.issuer import DocumentShelf, issue_pass, read_policy_source
 from sync.central.keys import Keyring, SigningKey
 from sync.central.status_register import StatusRegister
-from station.core.documents import Role
 
 ZONE = "320611001001"
 ELSEWHERE = "320611002002"

@@ -16,16 +16,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-class NotInTime(TimeoutError):
+class NotInTimeError(TimeoutError):
     """Something did not happen within its time. The message says what."""
 
 
 def until(condition: Callable[[], object], timeout_s: float, what: str) -> None:
-    """Wait until `condition` is true. Raises NotInTime."""
+    """Wait until `condition` is true. Raises NotInTimeError."""
     deadline = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > deadline:
-            raise NotInTime(f"{what}: not within {timeout_s} s")
+            raise NotInTimeError(f"{what}: not within {timeout_s} s")
         time.sleep(0.01)
 
 
@@ -69,7 +69,7 @@ class Process:
         return self.child.poll() is None
 
     def kill(self) -> None:
-        """kill -9: what a power cut leaves of a process."""
+        """Kill -9: what a power cut leaves of a process."""
         self.child.kill()
         self.child.wait()
 
@@ -81,7 +81,7 @@ class Process:
             return self.child.wait(timeout_s)
         except subprocess.TimeoutExpired:
             self.kill()
-            raise NotInTime(f"{self.child.args}: did not stop within {timeout_s} s; see {self.log}") from None
+            raise NotInTimeError(f"{self.child.args}: did not stop within {timeout_s} s; see {self.log}") from None
 
 
 class Broker:
@@ -104,7 +104,7 @@ class Broker:
         until(lambda: listening(self.port), 10, "Mosquitto listens")
 
     def kill(self) -> None:
-        """kill -9."""
+        """Kill -9."""
         if self._process:
             self._process.kill()
 

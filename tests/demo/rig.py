@@ -1,4 +1,4 @@
-"""The whole system in one folder: world of twins, broker, central, sync, station. Each may be killed and started anew."""
+"""The whole system in one folder: twins, broker, central, sync, station. Each may be killed and started anew."""
 
 from __future__ import annotations
 

@@ -1,0 +1,121 @@
+"""The server's loop around the collector: PUBACK comes last, and never without a COMMIT."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from sync import mqtt, wire
+from sync.central import config, serve
+from sync.central.store import Store
+from tests.central.test_store import piece, stored, stream
+from tests.sync.lab import KEY, KID, STATION, central_toml
+
+
+class FakeLink:
+    """Remembers in which order things were sent."""
+
+    def __init__(self) -> None:
+        self.order: list[str] = []
+
+    def publish(self, topic: str, _payload: bytes, **_: object) -> int:
+        """Take a message."""
+        self.order.append(topic.rsplit("/", 1)[1])
+        return len(self.order)
+
+    def acknowledge(self, _message: mqtt.Received) -> None:
+        """Take a PUBACK."""
+        self.order.append("puback")
+
+    def close(self) -> None:
+        """End."""
+
+
+def make(directory: Path) -> tuple[Any, FakeLink]:
+    """A server without network."""
+    found = config.load(central_toml(directory, 1883))
+    server = serve._Server(found, lambda ack: wire.seal_ack(ack, KID, KEY), threading.Event(), lambda: None)
+    server._store.open()
+    link = FakeLink()
+    server._link = link
+    return server, link
+
+
+def batch(link: Any, first: int, last: int) -> mqtt.Received:
+    """A batch as received."""
+    payload = wire.encode_batch(piece(stream(30), first, last).batch)
+    return mqtt.Received(link, wire.up(STATION, "log"), payload, wire.BATCH_TYPE, 1, first, retained=False)
+
+
+def test_the_puback_comes_after_the_acknowledgement(tmp_path: Path) -> None:
+    """Drained together, several messages are answered by one acknowledgement and then PUBACKed one by one."""
+    server, link = make(tmp_path)
+    for first in (1, 11, 21):
+        server._queue.put(batch(link, first, first + 9))
+    server._step()
+    assert link.order == ["ack", "puback", "puback", "puback"]
+    server._store.close()
+
+
+def test_a_lost_database_is_waited_for_without_any_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """COMMIT is tried again until it works; before that neither acknowledgement nor PUBACK leaves; said once."""
+    server, link = make(tmp_path)
+    commit, failures = Store.commit_batches, [3]
+
+    def unsteady(self: Store, offers: Any, asked: Any = ()) -> Any:
+        if failures[0]:
+            failures[0] -= 1
+            assert link.order == []
+            raise sa.exc.OperationalError("COMMIT", {}, Exception("gone"))
+        return commit(self, offers, asked)
+
+    monkeypatch.setattr(Store, "commit_batches", unsteady)
+    server._queue.put(batch(link, 1, 10))
+    server._step()
+    assert link.order == ["ack", "puback"]
+    assert stored(server._store) == stream(30)[:10]
+    assert caplog.text.count("the database cannot be used") == 1
+    server._store.close()
+
+
+def test_told_to_stop_it_answers_nothing_it_has_not_committed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop while the database is away leaves the messages to the next collector."""
+    server, link = make(tmp_path)
+
+    def gone(*_: object) -> None:
+        server._stop.set()
+        raise sa.exc.OperationalError("COMMIT", {}, Exception("gone"))
+
+    monkeypatch.setattr(Store, "commit_batches", gone)
+    server._queue.put(batch(link, 1, 10))
+    server._step()
+    assert link.order == []
+    server._store.close()
+
+
+def test_messages_of_a_lost_connection_are_not_answered_on_the_next(tmp_path: Path) -> None:
+    """Message ids belong to their connection: after a loss they mean something else."""
+    server, link = make(tmp_path)
+    server._queue.put(batch(link, 1, 10))
+    server._queue.put(mqtt.Down(link, "lost"))  # type: ignore[arg-type]
+    server._step()
+    assert link.order == []
+    assert server._link is None
+    server._store.close()
+
+
+def test_health_is_dropped_before_events_are(tmp_path: Path) -> None:
+    """A queue that is full takes no more messages with QoS 0, and still all others."""
+    server, link = make(tmp_path)
+    tele = mqtt.Received(link, wire.up(STATION, "tele"), b"{}", wire.JSON_TYPE, 0, 0, retained=False)  # type: ignore[arg-type]
+    for _ in range(serve.MOST_UNACKNOWLEDGED + 10):
+        server._put(tele)
+    server._put(batch(link, 1, 10))
+    assert server._queue.qsize() == serve.MOST_UNACKNOWLEDGED + 1
+    server._store.close()
