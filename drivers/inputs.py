@@ -44,6 +44,8 @@ class _Watched:
     name: str
     device: Any
     debouncer: Debouncer
+    at_rest: bool
+    """What gpiozero calls active where the circuit is closed at rest: the pull's other level."""
     unreadable: bool = field(default=False)
 
 
@@ -100,12 +102,12 @@ class LaneInputs:
 
     def _claim(self, part: str, button: ButtonConfig, factory: Any) -> _Watched:
         try:
-            device = DigitalInputDevice(button.pin, pull_up=button.active == "low", pin_factory=factory)
+            device = DigitalInputDevice(button.pin, pull_up=button.pull_up, pin_factory=factory)
         except Exception as error:
             problem = f"pin {button.pin} cannot be an input active {button.active} ({type(error).__name__}: {error})"
             remedy = "Check the pin number in the configuration and that no other program uses the pin"
             raise DeviceFault(f"{self._name}: {part}", problem, remedy) from error
-        watched = _Watched(part, device, Debouncer(SETTLE_S[part], time.monotonic()))
+        watched = _Watched(part, device, Debouncer(SETTLE_S[part], time.monotonic()), button.circuit == "closed")
 
         def edge() -> None:
             with self._guard:
@@ -128,7 +130,7 @@ class LaneInputs:
 
     def _look_at(self, watched: _Watched) -> None:
         try:
-            active = bool(watched.device.is_active)
+            active = bool(watched.device.is_active) != watched.at_rest
         except Exception as error:  # noqa: BLE001 - the other inputs must still be read
             if not watched.unreadable:
                 log.error("%s: %s cannot be read (%s); check its pin", self._name, watched.name, error)  # noqa: TRY400

@@ -91,10 +91,20 @@ class RelayConfig(_Struct, frozen=True):
 
 
 class ButtonConfig(_Struct, frozen=True):
-    """A contact or button. `active`: the level that means open, pressed or alarm; the pull is the other level."""
+    """A contact or button. `active`: the level that means open, pressed or alarm.
+
+    `circuit`: open, it makes contact when active (an exit button), and a cut wire means nothing; or closed, it makes
+    contact at rest (a door contact, a fire relay), and a cut wire reads as active. The pull follows from both.
+    """
 
     pin: Pin
     active: Literal["high", "low"] = "low"
+    circuit: Literal["open", "closed"] = "open"
+
+    @property
+    def pull_up(self) -> bool:
+        """Whether the pin is pulled up: towards rest in an open circuit, towards active in a closed one."""
+        return (self.active == "low") == (self.circuit == "open")
 
 
 class LedConfig(_Struct, frozen=True):

@@ -110,7 +110,7 @@ class _Server:
                 if len(messages) >= MOST_PER_FLUSH:
                     break
                 happening = self._queue.get_nowait()
-        if messages and self._link is not None:
+        if messages and self._link is not None:  # those of a session that has just ended are sent again
             self._flush(messages, self._link)
         if self._online and time.monotonic() >= self._publish_at:
             self._publish_at = time.monotonic() + self._config.timers.publish_poll_s
@@ -123,7 +123,6 @@ class _Server:
             case mqtt.Up():
                 self._on_up(happening.link)
             case mqtt.Down():
-                messages.clear()  # of a session that is gone; who was not acknowledged sends again
                 self._on_down(happening.reason)
             case mqtt.Subscribed():
                 self._on_subscribed(happening.refused)

@@ -23,10 +23,10 @@ RELAY, CONTACT, REX, FIRE, TAMPER = 17, 22, 24, 5, 16
 BUTTONS = {"contact": CONTACT, "rex": REX, "fire": FIRE, "tamper": TAMPER}
 
 
-def door(active: str = "low", **others: Any) -> DoorConfig:
+def door(active: str = "low", circuit: str = "open", **others: Any) -> DoorConfig:
     return DoorConfig(
         relay=RelayConfig(pin=RELAY),
-        **{name: ButtonConfig(pin=pin, active=active) for name, pin in BUTTONS.items()},
+        **{name: ButtonConfig(pin=pin, active=active, circuit=circuit) for name, pin in BUTTONS.items()},
         **others,
     )
 
@@ -89,15 +89,24 @@ def watched(bench, diary, made, eventually):
     return start
 
 
+@pytest.mark.parametrize("circuit", ["open", "closed"])
 @pytest.mark.parametrize("active", ["low", "high"])
-def test_each_input_reports_each_change(bench, diary, watched, eventually, active):
-    """Both polarities: opening, closing, tampering and its end come through in order, once each."""
-    watched(active)
+def test_each_input_reports_each_change(bench, diary, watched, eventually, active, circuit):
+    """Both polarities and circuits: opening, closing, tampering and its end come through in order, once each."""
+    watched(active, circuit=circuit)
     on, off = int(active == "high"), int(active == "low")
     expected = [InputKind.DOOR_OPENED, InputKind.DOOR_CLOSED, InputKind.TAMPER, InputKind.TAMPER_CLEARED]
     for number, (pin, level) in enumerate([(CONTACT, on), (CONTACT, off), (TAMPER, on), (TAMPER, off)]):
         bench.drive(pin, level)
         eventually(lambda number=number: diary.lines == expected[: number + 1], f"{expected[number]}")
+
+
+@pytest.mark.parametrize("active", ["low", "high"])
+def test_a_cut_wire_opens_a_closed_circuit(bench, diary, watched, eventually, active):
+    """With contacts closed at rest a cut wire reads as door open, not as a door that stays shut for ever."""
+    watched(active, circuit="closed")
+    bench.drive(CONTACT, None)
+    eventually(lambda: diary.lines == [InputKind.DOOR_OPENED], "the cut wire is noticed")
 
 
 def test_rex_and_fire_release_before_they_report(bench, diary, watched, eventually):

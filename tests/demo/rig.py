@@ -50,9 +50,9 @@ thermometer = {{ bus = "twin:in", samples = 5, interval_s = 0.05 }}
 [lane.door]
 unlock_s = 3.0
 relay = {{ pin = 17 }}
-contact = {{ pin = 22 }}
+contact = {{ pin = 22, active = "high", circuit = "closed" }}
 rex = {{ pin = 27 }}
-fire = {{ pin = 13 }}
+fire = {{ pin = 13, active = "high", circuit = "closed" }}
 led = {{ red = 16, green = 20, blue = 21 }}
 buzzer = 12
 [[lane]]
@@ -63,7 +63,7 @@ camera = {{ source = "scene:out" }}
 [lane.door]
 unlock_s = 3.0
 relay = {{ pin = 5, active = "low" }}
-contact = {{ pin = 6 }}
+contact = {{ pin = 6, active = "high", circuit = "closed" }}
 """
 
 SYNC_TOML = """
@@ -142,6 +142,7 @@ class Rig:
         until(lambda: self._world_process and self._world_process.said("listening"), 10, "the world listens")
         self.world = World.connect(self.folder / "world.sock")
         self.world.set("thermometer.in", {"object_c": 22.0, "ambient_c": 21.0, "fault": None})
+        self.world.set(f"pin.{FIRE_PIN}", 0)
         for lane in CONTACT:
             self.shut(lane)
         return self.world
@@ -196,12 +197,12 @@ class Rig:
         return [json.loads(line) for line in self.pin_log.read_text().splitlines()]
 
     def open(self, lane: str) -> None:
-        """Somebody opens a door: the contact's pull takes the pin up."""
-        self._set(f"pin.{CONTACT[lane]}", 0)
+        """Somebody opens a door: the contact opens its circuit."""
+        self._set(f"pin.{CONTACT[lane]}", 1)
 
     def shut(self, lane: str) -> None:
         """The door falls shut."""
-        self._set(f"pin.{CONTACT[lane]}", 1)
+        self._set(f"pin.{CONTACT[lane]}", 0)
 
     def show(self, lane: str, scene: dict[str, object] | None) -> None:
         """Put something before a lane's camera."""

@@ -24,6 +24,7 @@ from sync import cli, config, doctor, mqtt, wire
 from sync.agent import Agent
 from sync.config import BrokerConfig, ConfigError, TlsConfig
 from sync.notify import notify
+from sync.uplink import Uplink
 from tests.sync.lab import STATION, Broker, Journal, Listener, free_port, sync_toml, until
 
 
@@ -82,10 +83,18 @@ def test_a_ring_is_faster_than_the_poll(
 ) -> None:
     """With the poll at an hour, an event still goes at once when the station rings."""
     path = sync_toml(tmp_path, broker.port)
-    path.write_text(path.read_text().replace("poll_s = 0.2", "poll_s = 3600"))
+    text = path.read_text().replace("poll_s = 0.2", "poll_s = 3600\ntele_s = 3600")
+    path.write_text(text.replace("min_s = 0.4", "min_s = 3600").replace("max_s = 1.0", "max_s = 3600"))
+    pubacks, take = list[int](), Uplink.published
+
+    def counted(self: Uplink, mid: int, reason: int, now: float) -> None:
+        take(self, mid, reason, now)
+        pubacks.append(mid)
+
+    monkeypatch.setattr(Uplink, "published", counted)
     listener = Listener(broker.port, f"gs/1/{STATION}/up/#")
     running = Running(path)
-    until(lambda: any(t.endswith("/hello") for t in listener.topics()), what="hello")
+    until(lambda: len(pubacks) == 2, what="birth and hello, after which nothing but a ring wakes the agent")
     journal.write(1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
         bell.sendto(b"", str(tmp_path / "run" / RING_SOCKET))

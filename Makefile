@@ -1,0 +1,58 @@
+# Everything a person needs to type. `make demo` and `make test` work on a fresh Debian or Raspberry Pi OS machine.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+FOR ?= 0
+SEED ?= 1
+
+.PHONY: help demo test check format bench install uninstall picture lock clean
+
+help:            ## this list
+	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)
+
+# --- a virtual environment with the locked dependencies; built once, afterwards no network is needed ---
+
+$(VENV)/.ready: requirements/dev.lock pyproject.toml
+	sh .ci/packages.sh demo
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements/dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: $(VENV)/.ready  ## the whole gate in one terminal, with FOR=40 for forty seconds
+	@sh .ci/packages.sh demo
+	$(BIN)/python -m tests.demo --for $(FOR)
+
+test: $(VENV)/.ready check  ## every test, with real servers and a real browser
+	@sh .ci/packages.sh test
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.ready  ## lint, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.ready  ## what the formatter can do by itself
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+picture: $(VENV)/.ready  ## docs/guard-screen.png, taken from a running demo
+	@sh .ci/packages.sh test
+	$(BIN)/python -m tests.demo.picture docs/guard-screen.png
+
+install:         ## install the station on this machine (as root): docs/how-to/install.md
+	sh systemd/install.sh
+
+uninstall:       ## take it off again; state and configuration stay
+	sh systemd/uninstall.sh
+
+lock: $(VENV)/.ready  ## resolve the dependencies anew, with hashes and without index addresses (needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra dev pyproject.toml -o requirements/dev.lock
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  -c requirements/dev.lock pyproject.toml -o requirements/run.lock
+
+clean:           ## the virtual environment and caches
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
