@@ -144,7 +144,9 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _safe_outputs(options: argparse.Namespace) -> int:
     config = load(options.config)
-    faults = drive_safe(config, factory(config.hardware))  # never closed: a kernel that keeps levels keeps the safe ones
+    faults = drive_safe(
+        config, factory(config.hardware)
+    )  # never closed: a kernel that keeps levels keeps the safe ones
     for fault in faults:
         print(fault, file=sys.stderr)
     return FAILED if faults else OK

@@ -47,7 +47,7 @@ log = logging.getLogger(__name__)
 
 INBOX_SOCKET = "inbox.sock"
 NO_THERMOMETER_US = 1_000_000
-SCREEN_LOOK_S = 2.0
+MIND_EVERY_S = 2.0
 
 
 def boot_id() -> str:
@@ -68,6 +68,9 @@ class Station:
         self._closing = contextlib.ExitStack()
         self._safety: dict[str, Callable[[], bool]] = {}
         self._starts: list[Callable[[], None]] = []
+        self._readers: dict[str, ReaderWorker] = {}
+        self._outputs_open: list[LaneOutputs] = []
+        self._closed = False
         self._world = World.connect(config.hardware.world) if config.hardware.world else None
         if self._world:
             self._closing.callback(self._world.close)
@@ -91,6 +94,7 @@ class Station:
         self._pins = self._open_pins()
         for lane in config.lane:
             self._add_lane(lane)
+        self._closing.callback(self._stop_readers)
         self._screen = ScreenServer(self._gate, config.screen, config.paths.guards)
         self._gate.beat = Watchdog(self._safety).beat
 
@@ -105,7 +109,7 @@ class Station:
         payload: dict[str, object] = {"version": __version__}
         if journal.quarantined:
             payload["quarantined"] = journal.quarantined.name
-        recorder.commit(Kind.BOOT, payload, self._clock.now())
+        recorder.commit_unless_broken(Kind.BOOT, payload, self._clock.now())
         return recorder
 
     def _journal_failed(self, fault: JournalFault | None) -> None:
@@ -158,7 +162,7 @@ class Station:
         except DeviceFault as fault:
             self._mailbox.put(DeviceReport(f"outputs {lane.id}", fault))
             return AbsentOutputs(fault)
-        self._closing.callback(outputs.close)
+        self._outputs_open.append(outputs)
         self._safety[f"outputs {lane.id}"] = outputs.alive
         return outputs
 
@@ -188,7 +192,7 @@ class Station:
             longest_screening_us(lane.thermometer) if lane.thermometer else NO_THERMOMETER_US,
         )
         self._gate.add_lane(flow, outputs)
-        self._reader(lane)
+        self._health.expect(f"camera {lane.id}", self._clock.now())
 
     def _screening(self, lane: LaneConfig) -> ScreeningWorker | None:
         if lane.thermometer is None:
@@ -201,7 +205,8 @@ class Station:
         self._starts.append(worker.start)
         return worker
 
-    def _reader(self, lane: LaneConfig) -> None:
+    def _start_reader(self, lane: LaneConfig) -> None:
+        """Start camera and decoder of a lane; a fault is shown, and minding tries again."""
         part = f"camera {lane.id}"
 
         def put(sighting: Sighting) -> None:
@@ -210,15 +215,18 @@ class Station:
         def report(fault: DeviceFault | None) -> None:
             self._mailbox.put(DeviceReport(part, fault))
 
-        self._health.expect(part, self._clock.now())
         try:
             camera = open_camera(lane.camera, self._world)
             reader = ReaderWorker(lane.id, camera, make_decoder(lane.camera.decoder), lane.camera, put, report)
         except DeviceFault as fault:
             report(fault)
             return
-        self._closing.callback(reader.stop)
-        self._starts.append(reader.start)
+        reader.start()
+        self._readers[lane.id] = reader
+
+    def _stop_readers(self) -> None:
+        for reader in self._readers.values():
+            reader.stop()
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -228,11 +236,11 @@ class Station:
             start()
         gate = run_safety_worker("gate", self._gate.run)
         self._hang_bell()
-        self._mind_screen()
+        self._mind()
         notify("READY=1")
         ready(self._screen.url)
-        while not stop.wait(SCREEN_LOOK_S):
-            self._mind_screen()
+        while not stop.wait(MIND_EVERY_S):
+            self._mind()
         notify("STOPPING=1")
         self._screen.stop()
         self._gate.stop()
@@ -245,8 +253,18 @@ class Station:
         except OSError as error:
             log.warning("no bell (%s): news from gate-sync is found by looking once a second", error)
 
+    def _mind(self) -> None:
+        """Start what may die without the gate, again if it did: readers and screen."""
+        for lane in self._config.lane:
+            reader = self._readers.get(lane.id)
+            if reader is None or not reader.alive:
+                if reader:
+                    log.error("the camera worker of lane %s died; starting another", lane.id)
+                    reader.stop()
+                self._start_reader(lane)
+        self._mind_screen()
+
     def _mind_screen(self) -> None:
-        """Start the screen, again if it died; the gate does not depend on it."""
         if self._screen.alive:
             return
         try:
@@ -257,7 +275,10 @@ class Station:
             self._mailbox.put(DeviceReport("screen", None))
 
     def close(self) -> None:
-        """Take everything apart, outputs (the last opened) first. May be called twice."""
-        with contextlib.suppress(JournalFault):
-            self._recorder.commit(Kind.SHUTDOWN, {}, self._clock.now())
+        """Take everything apart: outputs safe first, records closed last. May be called twice."""
+        for outputs in self._outputs_open:
+            outputs.close()
+        if not self._closed:
+            self._closed = True
+            self._recorder.commit_unless_broken(Kind.SHUTDOWN, {}, self._clock.now())
         self._closing.close()

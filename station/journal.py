@@ -159,14 +159,19 @@ def _configure(db: apsw.Connection) -> None:
     version = db.execute("PRAGMA user_version").get
     if version not in (0, JOURNAL_SCHEMA):
         raise _UnsoundError(f"schema {version}, this software knows {JOURNAL_SCHEMA}")
+    if version == 0:
+        _create(db)
+
+
+def _create(db: apsw.Connection) -> None:
     with db:
         db.execute(JOURNAL_DDL)
-        db.execute(f"PRAGMA user_version = {JOURNAL_SCHEMA}")
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(
             "INSERT OR IGNORE INTO stream(id, epoch, created_us) VALUES (1, ?, ?)",
             (secrets.randbits(63) | 1, time.time_ns() // 1000),
         )
+        db.execute(f"PRAGMA user_version = {JOURNAL_SCHEMA}")
 
 
 def _persist_wal(db: apsw.Connection) -> None:

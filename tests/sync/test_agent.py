@@ -34,7 +34,7 @@ class Running:
     def __init__(self, path: Path) -> None:
         self.agent, self.stop = Agent(config.load(path)), threading.Event()
         self.ready = threading.Event()
-        self.thread = threading.Thread(target=self.agent.run, args=(self.stop, self.ready.set))
+        self.thread = threading.Thread(target=self.agent.run, args=(self.stop, self.ready.set), daemon=True)
         self.thread.start()
 
     def end(self) -> None:
@@ -94,7 +94,7 @@ def test_a_ring_is_faster_than_the_poll(
     monkeypatch.setattr(Uplink, "published", counted)
     listener = Listener(broker.port, f"gs/1/{STATION}/up/#")
     running = Running(path)
-    until(lambda: len(pubacks) == 2, what="birth and hello, after which nothing but a ring wakes the agent")
+    until(lambda: len(pubacks) == 3, what="birth, hello and health, after which nothing but a ring wakes the agent")
     journal.write(1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
         bell.sendto(b"", str(tmp_path / "run" / RING_SOCKET))

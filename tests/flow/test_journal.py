@@ -1,0 +1,168 @@
+"""The journal's promises, on the real SQLite: durable, gap-free, chained, never overwritten."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import apsw
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from station.core.events import GENESIS, Kind, chain, decode
+from station.core.model import Instant
+from station.journal import Change, Journal, JournalFault, set_state
+
+NOW = Instant(1_700_000_000_000_000, 5_000_000)
+
+WRITER = """
+import sys
+from pathlib import Path
+from station.core.events import Kind
+from station.core.model import Instant
+from station.journal import Journal, set_state
+journal = Journal(Path(sys.argv[1]), "boot")
+for number in range(1_000_000):
+    seq = journal.append(Kind.DECISION, {"n": number}, Instant(number, number), [set_state("n", b"%d" % number)])
+    sys.stdout.write(f"{seq}\\n")
+    sys.stdout.flush()
+"""
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """An empty journal."""
+    made = Journal(tmp_path, "boot-1")
+    yield made
+    made.close()
+
+
+def rows(folder: Path) -> list[tuple[int, bytes, bytes]]:
+    """Read a journal's events as gate-sync does."""
+    db = apsw.Connection(f"file:{folder}/journal.db?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+    found = list(db.execute("SELECT seq, raw, hash FROM event ORDER BY seq"))
+    db.close()
+    return found
+
+
+def assert_sound(found: list[tuple[int, bytes, bytes]]) -> None:
+    """Every seq follows the one before, every hash the bytes."""
+    head = GENESIS
+    for number, (seq, raw, digest) in enumerate(found, 1):
+        head = chain(head, raw)
+        assert (seq, digest) == (number, head)
+
+
+@settings(max_examples=25, deadline=None)
+@given(payloads=st.lists(st.dictionaries(st.text(max_size=8), st.integers() | st.text(max_size=20)), max_size=12))
+def test_events_come_back_as_they_were_written(tmp_path_factory, payloads):
+    """Whatever JSON is recorded, it is read back the same, numbered without gaps and chained."""
+    folder = tmp_path_factory.mktemp("journal")
+    journal = Journal(folder, "boot-1")
+    for payload in payloads:
+        journal.append(Kind.DECISION, payload, NOW)
+    journal.close()
+    found = rows(folder)
+    assert_sound(found)
+    assert [decode(raw).payload for _, raw, _ in found] == payloads
+
+
+def test_a_failed_commit_leaves_no_trace(journal, tmp_path):
+    """An event whose transaction fails takes no number, no hash and no state with it; the next one is sound."""
+    journal.append(Kind.BOOT, {}, NOW)
+    with pytest.raises(JournalFault):
+        journal.append(
+            Kind.DECISION, {}, NOW, [set_state("key", b"new"), Change("INSERT INTO nowhere VALUES (?)", (1,))]
+        )
+    assert journal.state("key") is None
+    assert journal.append(Kind.DECISION, {}, NOW, [set_state("key", b"value")]) == 2
+    assert journal.state("key") == b"value"
+    assert_sound(rows(tmp_path))
+
+
+def test_what_is_not_json_is_refused(journal):
+    """A payload that cannot be encoded is a journal fault like any other: nothing depends on it, nothing crashes."""
+    with pytest.raises(JournalFault):
+        journal.append(Kind.DECISION, {"skin_c": float("nan")}, NOW)
+    assert journal.append(Kind.DECISION, {}, NOW) == 1
+
+
+def test_a_full_disk_is_a_fault_and_ends(journal):
+    """SQLITE_FULL from the real SQLite is a JournalFault; once there is room, numbering goes on without a gap."""
+    pages = journal.rows("PRAGMA page_count")[0][0]
+    journal.rows(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(JournalFault, match="could not be committed"):
+        for _ in range(1000):
+            journal.append(Kind.DECISION, {"text": "x" * 500}, NOW)
+    last = journal.seq
+    journal.rows("PRAGMA max_page_count = 1000000")
+    assert journal.append(Kind.DECISION, {}, NOW) == last + 1
+
+
+def test_kill_nine_loses_no_event_whose_append_returned(tmp_path):
+    """A writer is killed at some moment: every seq it has reported is there, with its state, and the chain holds."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+    )
+    assert process.stdout is not None
+    reported = 0
+    for line in process.stdout:
+        reported = int(line)
+        if reported >= 150:
+            os.kill(process.pid, signal.SIGKILL)
+            break
+    rest = process.stdout.read().split()
+    process.stdout.close()
+    process.wait()
+    reported = int(rest[-1]) if rest else reported
+    journal = Journal(tmp_path, "boot-2")
+    assert journal.seq >= reported
+    assert journal.state("n") == b"%d" % (journal.seq - 1)
+    assert journal.append(Kind.BOOT, {}, NOW) == journal.seq
+    journal.close()
+    assert_sound(rows(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["header", "chain", "schema"])
+def test_a_damaged_journal_is_set_aside_not_overwritten(tmp_path, damage):
+    """A file that does not open, whose chain breaks or of unknown schema is kept beside; a new stream begins."""
+    journal = Journal(tmp_path, "boot-1")
+    for _ in range(3):
+        journal.append(Kind.DECISION, {}, NOW)
+    epoch = journal.epoch
+    journal.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    if damage == "chain":
+        journal.rows("UPDATE event SET raw = CAST('[]' AS BLOB) WHERE seq = 2")
+    if damage == "schema":
+        journal.rows("PRAGMA user_version = 99")
+    journal.close()
+    if damage == "header":
+        (tmp_path / "journal.db").write_bytes(b"not a database " * 100)
+        (tmp_path / "journal.db-wal").unlink(missing_ok=True)
+    renewed = Journal(tmp_path, "boot-2")
+    assert renewed.quarantined is not None
+    assert renewed.quarantined.exists()
+    assert renewed.epoch != epoch
+    assert renewed.append(Kind.BOOT, {}, NOW) == 1
+    renewed.close()
+
+
+def test_a_place_where_nothing_can_be_written_is_told(tmp_path):
+    """Where the folder cannot be made, opening raises a fault that names the path."""
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(JournalFault, match="file"):
+        Journal(tmp_path / "file" / "state", "boot-1")
+
+
+def test_a_reader_works_after_the_writer_closed(tmp_path):
+    """After a clean close the WAL's files are still there, so that a reader who may not write can read."""
+    journal = Journal(tmp_path, "boot-1")
+    journal.append(Kind.BOOT, {}, NOW)
+    journal.close()
+    assert (tmp_path / "journal.db-wal").exists()
+    assert len(rows(tmp_path)) == 1
+    assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o640
