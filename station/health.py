@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from station.core.model import Instant
 from station.ports import Condition, HealthView
+from station.wording import part as part_words
 from station.wording import text
 
 log = logging.getLogger(__name__)
@@ -63,5 +64,5 @@ class HealthBoard:
     def _view(self, part: str, ailment: Ailment | None) -> HealthView:
         since = self._since[part]
         if ailment is None:
-            return HealthView(part, Condition.OK, text("health-ok"), None, since)
-        return HealthView(part, ailment.condition, text(ailment.key), text(ailment.key, "next"), since)
+            return HealthView(part_words(part), Condition.OK, text("health-ok"), None, since)
+        return HealthView(part_words(part), ailment.condition, text(ailment.key), text(ailment.key, "next"), since)

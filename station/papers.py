@@ -17,7 +17,7 @@ def paper_ailments(documents: Documents, now: Instant) -> dict[str, Ailment | No
     return {
         "trust": None if documents.trust else Ailment("health-trust", Condition.FAULT),
         "policy": _policy(documents, now),
-        "status list": _status(documents, now),
+        "status-list": _status(documents, now),
         "clock": _clock(now),
     }
 

@@ -50,3 +50,10 @@ def holder(name: str, pass_class: PassClass) -> str:
     """Return a holder for the guard's eyes: masked name and class in both languages."""
     words = text(f"class-{pass_class.name.lower()}")
     return f"{name} · {words['zh']} {words['en']}".lstrip(" ·")
+
+
+def part(name: str) -> str:
+    """Return a part of the station for the guard's eyes: "camera in" becomes "摄像头 camera · in"."""
+    kind, _, lane = name.partition(" ")
+    words = text(f"part-{kind}")
+    return f"{words['zh']} {words['en']}" + (f" · {lane}" if lane else "")

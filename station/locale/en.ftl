@@ -163,3 +163,15 @@ class-worker = worker
 class-returnee = returnee
 class-vehicle = vehicle
 class-medic = medic
+
+part-camera = camera
+part-thermometer = thermometer
+part-outputs = lamp and buzzer
+part-inputs = inputs
+part-screen = screen
+part-journal = journal
+part-link = link
+part-trust = trust
+part-policy = policy
+part-status-list = status list
+part-clock = clock

@@ -163,3 +163,15 @@ class-worker = 工作人员
 class-returnee = 返乡人员
 class-vehicle = 车辆
 class-medic = 医护人员
+
+part-camera = 摄像头
+part-thermometer = 测温
+part-outputs = 灯和蜂鸣器
+part-inputs = 输入
+part-screen = 屏幕
+part-journal = 记录
+part-link = 网络
+part-trust = 信任文件
+part-policy = 规定
+part-status-list = 状态名单
+part-clock = 时钟

@@ -197,7 +197,7 @@ def test_a_document_of_a_key_with_the_role_opens():
     """A policy signed by the key for policies opens, and knows its signer and its hash."""
     opened = envelope(POLICY, {"rules": []}, seq=7)
     assert (opened.type, opened.seq, opened.signers, opened.issued) == (POLICY, 7, (CENTRAL.kid,), NOW - 60)
-    assert opened.fields["rules"] == ()
+    assert opened.fields["rules"] == []
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
@@ -34,22 +35,22 @@ def main(target: Path) -> int:
         rig.face(fever.face_c)
         rig.show("in", {"id": "fever", "codes": fever.codes})
         threading.Event().wait(1.5)
-        rig.show("out", {"id": "leaving", "codes": leaving.codes})
-        threading.Event().wait(0.8)
-        _photograph(rig.screen_url, target)
+        _photograph(rig.screen_url, target, lambda: rig.show("out", {"id": "leaving", "codes": leaving.codes}))
     finally:
         rig.stop_all()
         shutil.rmtree(rig.folder)
     return 0
 
 
-def _photograph(url: str, target: Path) -> None:
+def _photograph(url: str, target: Path, last_moment: Callable[[], None]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(url)
         sign_in(page)
-        page.wait_for_timeout(500)
+        page.wait_for_timeout(4000)  # until the words "signed in" have gone
+        last_moment()
+        page.wait_for_selector('[data-lane="out"][data-signal="granted"]')
         page.screenshot(path=str(target))
         browser.close()
 

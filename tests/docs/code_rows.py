@@ -125,6 +125,16 @@ def wire_limit_rows() -> list[Row]:
     return [(code(name), str(getattr(wire, name))) for name in names]
 
 
+def layout_rows() -> list[Row]:
+    """Return (module, first sentence of its docstring) of every module of the three packages."""
+    rows = []
+    for package in ("station", "drivers", "sync"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            rows.append((code(path.relative_to(ROOT)), " ".join(about.split("\n\n")[0].split())))
+    return rows
+
+
 def claim_rows() -> list[Row]:
     """Return (number, name in the code) of the claims of a pass and of the entries of its pass map."""
     claims = ("EXP", "NBF", "CTI", "CNF", "PASS")

@@ -53,14 +53,15 @@ def _name(action: argparse.Action) -> str:
 
 
 def _values(action: argparse.Action) -> str:
-    if action.choices:
-        return " or ".join(code(choice) for choice in action.choices)
     if action.nargs == 0:
         return ""
     kind = getattr(action.type, "__name__", "") or "text"
+    named = {"Path": "path", "int": "whole number", "float": "number"}.get(kind, kind)
+    if action.choices:
+        named = " or ".join(code(choice) for choice in action.choices)
     many = ", one or more" if action.nargs == "+" else ""
     again = ", may be repeated" if isinstance(action, argparse._AppendAction) else ""
-    return {"Path": "path", "int": "whole number", "float": "number"}.get(kind, kind) + many + again
+    return named + many + again
 
 
 def _default(action: argparse.Action) -> str:

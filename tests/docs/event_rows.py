@@ -21,6 +21,10 @@ Branches = tuple[tuple[int, str], ...]
 """The conditions a statement stands under: (line of the `if`, which side)."""
 
 
+NEVER = {Kind.OVERRIDE: {"band", "skin_c", "scan_us", "captured_us"}}
+"""Fields that the code's form allows and its values exclude: an override carries no measurement. Tested by running it."""
+
+
 class UnreadablePayloadError(Exception):
     """A recording call whose fields this reader cannot tell; teach it or write the payload more plainly."""
 
@@ -48,7 +52,7 @@ def written_fields() -> dict[Kind, set[str]]:
             for kind, fields in _recorded(function, functions, path):
                 found[kind] |= fields
     found[Kind.LATE] |= _reserve_fields()
-    return dict(found)
+    return {kind: fields - NEVER.get(kind, set()) for kind, fields in found.items()}
 
 
 def _recorded(

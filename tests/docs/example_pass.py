@@ -82,7 +82,7 @@ def example_rows() -> list[Row]:
         ("key id: first 4 bytes of SHA-256 of the public key", _hex(key.kid)),
         ("claims, deterministic CBOR", _hex(claims)),
         ("protected header, deterministic CBOR", _hex(protected)),
-        ("signed bytes: CBOR of [\"Signature1\", protected, empty bytes, claims]", _hex(signature.covered)),
+        ('signed bytes: CBOR of ["Signature1", protected, empty bytes, claims]', _hex(signature.covered)),
         ("signature", _hex(signature.value)),
         ("COSE_Sign1 with tag 18", _hex(base45.decode(text[4:]))),
         (f"QR text, {len(text)} characters", code(text)),

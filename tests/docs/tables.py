@@ -58,6 +58,7 @@ TABLES = (
     Table("sync.db", "reference/databases.md", COLUMN, database_rows.sync_rows, MEANING),
     Table("central", "reference/databases.md", COLUMN, database_rows.central_rows, MEANING),
     Table("claims", "reference/pass-format.md", ("Number", "Name"), code_rows.claim_rows, ("Required", "Value")),
+    Table("layout", "explanation/architecture.md", ("Module", "What it is"), code_rows.layout_rows),
     Table("example", "reference/pass-format.md", ("Part", "Value"), example_rows),
 )
 

@@ -1,0 +1,310 @@
+"""The decision: each built-in check, the order of the checks, and that not knowing is never "ok"."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from station.core.decide import decide, refuse
+from station.core.model import (
+    NOT_MEASURED,
+    Band,
+    ClockState,
+    Credential,
+    Decision,
+    Direction,
+    Instant,
+    Outcome,
+    PassClass,
+    Rejected,
+    Status,
+    TemperatureReading,
+)
+from station.core.policy import read_table
+from station.core.reasons import REASONS, Matter, Reason
+from station.core.status import StatusList
+from tests.core.issuing import (
+    DAY_S,
+    FAR_ZONE,
+    INDEX,
+    NEIGHBOUR,
+    NOW,
+    NOW_INSTANT,
+    STRANGER,
+    ZONE,
+    credential,
+    policy,
+    rule,
+    site,
+    statuses,
+    table,
+)
+
+POLICY = policy()
+CLEAN = statuses({})
+NORMAL = TemperatureReading(Band.NORMAL, 36.4, 20.0, 9)
+MEASURE_ALL = read_table(1, table(rule(id="measure-all", outcome="measure")))
+
+
+def ask(holder: Credential | None = None, **changes: object) -> Decision:
+    """Decide about the typical pass coming in with a normal temperature, unless changed."""
+    usual = {"reading": NORMAL, "site": site(), "policy": POLICY, "statuses": CLEAN, "now": NOW_INSTANT}
+    return decide(holder or credential(), **(usual | changes))  # type: ignore[arg-type]
+
+
+def at(seconds: float, uncertainty_s: float = 0.0, state: ClockState = ClockState.TRUSTED) -> Instant:
+    """Return a moment."""
+    return Instant(round(seconds * 1e6), 0, state, uncertainty_s)
+
+
+def brief(decision: Decision) -> tuple[Outcome, Reason, str]:
+    """Return what a decision says."""
+    return decision.outcome, decision.reason, decision.rule
+
+
+def test_a_good_pass_is_granted_by_the_rule_that_fired():
+    """A grant names its rule and keeps credential and reading."""
+    decision = ask()
+    assert brief(decision) == (Outcome.GRANT, Reason.GRANTED, "welcome")
+    assert (decision.credential, decision.reading) == (credential(), NORMAL)
+
+
+def test_the_rule_that_refuses_is_the_reason():
+    """A refusal by policy carries the rule's own reason, id and words."""
+    quarantined = statuses({INDEX: Status.HOME_QUARANTINE})
+    decision = ask(site=site(Direction.OUT), statuses=quarantined)
+    assert brief(decision) == (Outcome.DENY, Reason.HOME_QUARANTINE, "quarantine-leaving")
+    assert decision.say is not None
+    assert set(decision.say) == {"zh", "en"}
+    assert brief(ask(statuses=quarantined))[0] is Outcome.REFER
+
+
+# --- the checks and their order --------------------------------------------------------------------------------------
+
+LOST = at(NOW, state=ClockState.LOST)
+# Each entry spoils one thing; they stand in the order in which they must be noticed.
+SPOILS: dict[tuple[Outcome, Reason, str], dict[str, object]] = {
+    (Outcome.REFER, Reason.CLOCK_LOST, "check:clock"): {"now": LOST},
+    (Outcome.DENY, Reason.PASS_NOT_YET_VALID, "check:not-yet-valid"): {"not_before": NOW + 10},
+    (Outcome.DENY, Reason.PASS_EXPIRED, "check:expired"): {"expires": NOW - 10},
+    (Outcome.DENY, Reason.WRONG_GATE, "check:gate"): {"gates": frozenset({"west"})},
+    (Outcome.DENY, Reason.WRONG_DIRECTION, "check:direction"): {"directions": frozenset({Direction.OUT})},
+    (Outcome.DENY, Reason.PASS_REVOKED, "check:revoked"): {"statuses": statuses({INDEX: Status.REVOKED})},
+    (Outcome.REFER, Reason.STATUS_UNKNOWN, "check:status"): {"statuses": None},
+    (Outcome.REFER, Reason.NO_POLICY, "check:policy"): {"policy": None},
+}
+OF_THE_PASS = {"not_before", "expires", "gates", "directions"}
+
+
+def spoiled(*spoils: dict[str, object]) -> Decision:
+    """Decide with several things spoiled at once; of two for the same place the first counts."""
+    merged: dict[str, object] = {}
+    for spoil in spoils:
+        merged = spoil | merged
+    holder = credential(**{key: value for key, value in merged.items() if key in OF_THE_PASS})
+    return ask(holder, **{key: value for key, value in merged.items() if key not in OF_THE_PASS})
+
+
+@pytest.mark.parametrize("expected", SPOILS, ids=lambda row: row[2])
+def test_each_check_alone(expected):
+    """Each built-in check ends with its own outcome, reason and id when nothing else is wrong."""
+    assert brief(spoiled(SPOILS[expected])) == expected
+
+
+def test_checks_are_made_in_order():
+    """Of any two things wrong, the earlier check is the one that is told."""
+    for (first, one), (_, two) in itertools.combinations(SPOILS.items(), 2):
+        assert brief(spoiled(one, two)) == first
+
+
+def test_everything_wrong_at_once_tells_the_first():
+    """With all checks failing, the clock is told, which is no fault of the holder."""
+    assert brief(spoiled(*SPOILS.values()))[1] is Reason.CLOCK_LOST
+    assert REASONS[Reason.CLOCK_LOST].matter is Matter.CLOCK
+
+
+def test_no_rule_refers_to_the_guard():
+    """A policy without a fitting row decides nothing: the guard does."""
+    empty = read_table(1, table())
+    assert brief(ask(policy=empty)) == (Outcome.REFER, Reason.NO_RULE, "check:no-rule")
+
+
+# --- the clock's edges -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("seconds", "uncertainty_s", "expected"),
+    [
+        (NOW, 0.0, Reason.GRANTED),
+        (NOW - 0.000001, 0.0, Reason.PASS_NOT_YET_VALID),
+        (NOW - 10, 9.9, Reason.PASS_NOT_YET_VALID),
+        (NOW - 10, 10.0, Reason.GRANTED),
+        (NOW + 3600, 0.0, Reason.GRANTED),
+        (NOW + 3600.999999, 0.0, Reason.GRANTED),  # exp counts whole seconds: the last one is valid throughout
+        (NOW + 3601, 0.0, Reason.PASS_EXPIRED),
+        (NOW + 3610, 9.9, Reason.PASS_EXPIRED),
+        (NOW + 3610, 10.0, Reason.GRANTED),
+    ],
+)
+def test_an_unsure_clock_decides_for_the_holder(seconds, uncertainty_s, expected):
+    """At both ends of validity the station's uncertainty is never held against the person, and no more is given."""
+    holder = credential(not_before=NOW, expires=NOW + 3600)
+    for state in (ClockState.TRUSTED, ClockState.HOLDOVER):
+        assert ask(holder, now=at(seconds, uncertainty_s, state)).reason is expected
+
+
+# --- zones, gates, directions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "expected"),
+    [
+        ({}, site(), Reason.GRANTED),
+        ({}, site(zone=NEIGHBOUR), Reason.WRONG_GATE),
+        ({"home_zone": FAR_ZONE}, site(), Reason.WRONG_GATE),
+        ({"extra_zones": frozenset({NEIGHBOUR})}, site(zone=NEIGHBOUR), Reason.GRANTED),
+        ({"home_zone": NEIGHBOUR, "extra_zones": frozenset({ZONE})}, site(), Reason.GRANTED),
+        ({"gates": frozenset({"east", "west"})}, site(), Reason.GRANTED),
+        ({"gates": frozenset({"west"})}, site(), Reason.WRONG_GATE),
+        ({"gates": frozenset({"east"}), "home_zone": FAR_ZONE}, site(), Reason.WRONG_GATE),
+        ({"directions": frozenset({Direction.IN})}, site(), Reason.GRANTED),
+        ({"directions": frozenset({Direction.IN})}, site(Direction.OUT), Reason.WRONG_DIRECTION),
+        ({"directions": frozenset({Direction.OUT})}, site(Direction.OUT), Reason.GRANTED),
+    ],
+)
+def test_a_pass_opens_its_own_gates_and_ways(changes, place, expected):
+    """Zone and gate must both be the pass's own, and the way one it is good for."""
+    assert ask(credential(**changes), site=place).reason is expected
+
+
+# --- the status is never guessed -------------------------------------------------------------------------------------
+
+MISSING_CHUNK = StatusList(CLEAN.manifest, {})
+
+
+@pytest.mark.parametrize(
+    ("changes", "listed"),
+    [
+        ({}, None),
+        ({}, MISSING_CHUNK),
+        ({"status_index": 65_536}, CLEAN),
+        ({"status_index": 2**32}, CLEAN),
+        ({"kid": STRANGER.kid}, CLEAN),
+        ({"kid": STRANGER.kid, "pass_class": PassClass.VISITOR}, CLEAN),
+        ({"pass_class": PassClass.VISITOR}, None),
+        *[({"status_index": None, "pass_class": kind}, CLEAN) for kind in PassClass if kind is not PassClass.VISITOR],
+    ],
+)
+def test_an_unknown_status_is_never_ok(changes, listed):
+    """No list, no chunk, no entry, no issuer or no index: the guard decides, whatever the policy would say."""
+    everybody = read_table(1, table(rule()))
+    assert brief(ask(credential(**changes), statuses=listed, policy=everybody))[:2] == (
+        Outcome.REFER,
+        Reason.STATUS_UNKNOWN,
+    )
+
+
+@pytest.mark.parametrize("listed", [None, MISSING_CHUNK, CLEAN])
+def test_a_delegated_visitor_pass_needs_no_status(listed):
+    """Visitor passes without an index are the one exception the format names."""
+    visitor = credential(pass_class=PassClass.VISITOR, status_index=None)
+    assert ask(visitor, statuses=listed).outcome is Outcome.GRANT
+
+
+def test_a_revoked_pass_is_refused_whatever_the_policy_says():
+    """Revocation is built in: no rule can grant it."""
+    everybody = read_table(1, table(rule()))
+    assert ask(policy=everybody, statuses=statuses({INDEX: Status.REVOKED})).reason is Reason.PASS_REVOKED
+
+
+# --- temperature -----------------------------------------------------------------------------------------------------
+
+
+def test_measure_first_then_ask_again():
+    """A rule that wants a temperature says so once, with the reason of measuring."""
+    assert brief(ask(reading=NOT_MEASURED)) == (Outcome.MEASURE, Reason.MEASURE_FIRST, "measure-coming")
+
+
+@pytest.mark.parametrize(
+    ("band", "expected"),
+    [
+        (Band.NORMAL, Reason.GRANTED),
+        (Band.RAISED, Reason.FEVER_RAISED),
+        (Band.COLD, Reason.FACE_COLD),
+        (Band.NO_READING, Reason.NO_FACE),
+        (Band.FAULT, Reason.THERMOMETER_FAULT),
+    ],
+)
+def test_each_band_has_its_answer(band, expected):
+    """Under the compound's policy each result of a screening ends with its own reason."""
+    assert ask(reading=TemperatureReading(band)).reason is expected
+
+
+def test_a_lane_without_thermometer_calls_the_guard():
+    """A rule that says measure, where nobody can, refers instead of waiting; the rule is still named."""
+    decision = ask(site=site(can_measure=False), reading=NOT_MEASURED, policy=MEASURE_ALL)
+    assert brief(decision) == (Outcome.REFER, Reason.THERMOMETER_FAULT, "measure-all")
+
+
+@pytest.mark.parametrize("band", [band for band in Band if band is not Band.NOT_MEASURED])
+def test_nobody_is_measured_for_ever(band):
+    """A rule that says measure after a measurement ends at the guard."""
+    decision = ask(reading=TemperatureReading(band), policy=MEASURE_ALL)
+    assert brief(decision) == (Outcome.REFER, Reason.THERMOMETER_FAULT, "measure-all")
+
+
+# --- over everything -------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(PassClass),
+    st.none() | st.sampled_from([INDEX, 70_000]),
+    st.sampled_from(Band),
+    st.sampled_from(Direction),
+    st.booleans(),
+    st.sampled_from(["locked-down", "control", "precaution", "open"]),
+    st.none() | st.sampled_from(Status),
+    st.builds(
+        at, st.integers(NOW - 40 * DAY_S, NOW + 40 * DAY_S), st.floats(0, 1e6), st.sampled_from(ClockState)
+    ),
+)
+def test_every_decision_ends_and_explains_itself(kind, index, band, way, can_measure, level, status, now):
+    """Whatever is asked: an outcome, a reason of the table, a rule; grants only of known good status in their time."""
+    listed = None if status is None else statuses({INDEX: status})
+    holder = credential(pass_class=kind, status_index=index)
+    place = site(way, can_measure=can_measure)
+    decision = ask(holder, reading=TemperatureReading(band), site=place, policy=policy(level), statuses=listed, now=now)
+    assert decision.reason in REASONS
+    assert decision.rule
+    if decision.outcome is Outcome.GRANT:
+        assert now.state is not ClockState.LOST
+        assert status is Status.OK or (index is None and kind is PassClass.VISITOR)
+        assert index == INDEX or kind is PassClass.VISITOR
+        assert holder.not_before - now.uncertainty_s <= now.seconds <= holder.expires + now.uncertainty_s
+        assert band in {Band.NORMAL, Band.NOT_MEASURED}
+    if decision.outcome is Outcome.DENY:
+        assert REASONS[decision.reason].matter is Matter.HOLDER
+
+
+@pytest.mark.parametrize("reason", Reason)
+def test_a_refusal_denies_only_what_is_the_holders_matter(reason):
+    """Refusals of texts: the holder's matters are denied, all others are for the guard, never the person's fault."""
+    rejected = Rejected(reason, "", credential())
+    decision = refuse(rejected)
+    holders = REASONS[reason].matter is Matter.HOLDER
+    assert brief(decision) == (Outcome.DENY if holders else Outcome.REFER, reason, f"check:{reason}")
+    assert decision.credential == credential()
+
+
+def test_the_level_of_the_gates_zone_counts():
+    """The zone of the gate, not of the holder's home, gives the level the rules see."""
+    away = credential(home_zone=NEIGHBOUR, extra_zones=frozenset({ZONE}))
+    closed = policy("locked-down")
+    assert ask(away, site=site(Direction.OUT), policy=closed).reason is Reason.ZONE_CLOSED
+    home = replace(site(Direction.OUT), zone=NEIGHBOUR)
+    assert ask(away, site=home, policy=closed).outcome is Outcome.GRANT

@@ -1,0 +1,163 @@
+"""What is held up: one presentation per person and pass, whatever the camera sees in between."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from station.core.presentation import (
+    FLICKER_US,
+    MOST_TEXTS,
+    REPEAT_WINDOW_US,
+    Attention,
+    Repeats,
+    count_one,
+    first_refusal,
+    forget,
+    keep,
+    look,
+)
+
+FRAME_US = 33_000
+REARM_US = 3_000_000
+
+
+class Watching:
+    """A lane's attention over a run of frames."""
+
+    def __init__(self) -> None:
+        self.attention, self.now_us = Attention(), 1_000_000
+
+    def frames(self, count: int, *texts: str) -> list[str]:
+        """Show the same texts for some frames; return all that counted as newly held up."""
+        taken: list[str] = []
+        for _ in range(count):
+            self.attention, fresh = look(self.attention, texts, self.now_us, REARM_US)
+            taken += fresh
+            self.now_us += FRAME_US
+        return taken
+
+
+def test_a_pass_held_up_is_one_presentation():
+    """Ten seconds of the same code in view are one presentation."""
+    assert Watching().frames(300, "A") == ["A"]
+
+
+def test_flicker_is_no_new_presentation():
+    """A code that goes unread for moments, over and over, stays the same presentation."""
+    watching = Watching()
+    taken = []
+    for _ in range(50):
+        taken += watching.frames(3, "A") + watching.frames(10)
+    assert taken == ["A"]
+
+
+def test_taken_away_and_shown_again_is_new():
+    """After the rearm time out of sight the same code is a new presentation, and not a frame earlier."""
+    watching = Watching()
+    assert watching.frames(1, "A") == ["A"]
+    watching.now_us += REARM_US - FRAME_US - 1
+    assert watching.frames(1, "A") == []
+    watching.now_us += REARM_US - FRAME_US
+    assert watching.frames(1, "A") == ["A"]
+
+
+def test_two_people_one_after_the_other():
+    """The next person's pass counts at once, and then the first may come again at once."""
+    watching = Watching()
+    assert watching.frames(10, "A") == ["A"]
+    assert watching.frames(20, "B") == ["B"]
+    assert watching.frames(20, "A") == ["A"]
+
+
+def test_the_hand_over_does_not_retake_the_first():
+    """While the first pass leaves and the second comes, flicker between them retakes neither."""
+    watching = Watching()
+    taken = watching.frames(10, "A")
+    for _ in range(20):
+        taken += watching.frames(2, "A") + watching.frames(2, "B")
+    assert taken == ["A", "B"]
+
+
+def test_two_codes_in_one_frame_are_both_new_once():
+    """Two codes shown together are both newly held up, in the order seen, once, and a doubled text counts once."""
+    assert Watching().frames(50, "A", "B", "A") == ["A", "B"]
+
+
+def test_a_poster_is_one_presentation_beside_everybody():
+    """A code on the opposite wall, in view of every frame, is new once however many people come and go."""
+    watching = Watching()
+    taken = watching.frames(30, "poster")
+    for number in range(40):
+        taken += watching.frames(20, "poster", f"pass {number}") + watching.frames(20, "poster")
+    assert taken == ["poster"] + [f"pass {number}" for number in range(40)]
+
+
+def test_the_poster_behind_somebody_flickers_less_than_it_may():
+    """A poster hidden for less than the flicker time when somebody comes is remembered; hidden longer, it is new."""
+    for hidden_us, expected in ((FLICKER_US - FRAME_US - 1, []), (FLICKER_US, ["poster"])):
+        watching = Watching()
+        watching.frames(5, "poster")
+        watching.now_us += hidden_us
+        watching.frames(1, "A")
+        assert watching.frames(1, "poster") == expected
+
+
+def test_a_busy_lane_takes_up_nothing():
+    """While the lane is busy known codes stay known, and codes nobody took up stay new."""
+    watching = Watching()
+    watching.frames(1, "A")
+    for _ in range(100):
+        watching.attention = keep(watching.attention, ["A", "B"], watching.now_us)
+        watching.now_us += FRAME_US
+    assert watching.frames(1, "A") == []
+    assert watching.frames(1, "A", "B") == ["B"]
+
+
+def test_a_forgotten_text_is_new():
+    """What is told to forget counts as new although it never left."""
+    watching = Watching()
+    watching.frames(3, "A", "B")
+    watching.attention = forget(watching.attention, ["A", "C"])
+    assert watching.frames(1, "A", "B") == ["A"]
+
+
+def test_memory_is_bounded():
+    """Of more texts than may be remembered, those unseen for longest are forgotten."""
+    watching = Watching()
+    watching.frames(1, *(str(number) for number in range(MOST_TEXTS + 10)))
+    assert list(watching.attention.seen) == [str(number) for number in range(10, MOST_TEXTS + 10)]
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from("ABC")), st.integers(1, 2 * REARM_US)), max_size=40))
+def test_whatever_is_shown(frames):
+    """New texts are among those shown, a text in two frames running within the flicker time is new at most once."""
+    attention, now_us, before = Attention(), 0, set()
+    for texts, pause_us in frames:
+        attention, fresh = look(attention, sorted(texts), now_us, REARM_US)
+        assert set(fresh) <= texts
+        assert not set(fresh) & before
+        assert texts <= set(attention.seen)
+        now_us += pause_us
+        before = texts if pause_us < FLICKER_US else set()
+
+
+# --- repeated refusals -----------------------------------------------------------------------------------------------
+
+
+def test_repeats_of_one_refusal_are_counted_within_their_window():
+    """A refusal covers the same key for a minute from its first record, however often it is repeated."""
+    repeats = first_refusal("key", 17, 1000)
+    assert (repeats.first_seq, repeats.count) == (17, 0)
+    assert repeats.covers("key", 1000)
+    assert not repeats.covers("other", 1000)
+    repeats = count_one(count_one(repeats))
+    assert (repeats.first_seq, repeats.count) == (17, 2)
+    assert repeats.covers("key", 1000 + REPEAT_WINDOW_US - 1)
+    assert not repeats.covers("key", 1000 + REPEAT_WINDOW_US)
+
+
+def test_before_any_refusal_nothing_is_a_repeat():
+    """A fresh lane covers no key, not even an empty one."""
+    assert not Repeats().covers("", 0)
+    assert not Repeats().covers("key", 0)
