@@ -117,6 +117,7 @@ class LaneOutputs:
         self._changed = threading.Condition()
         self._held_until: dict[Release, float] = {}
         self._lock_due = False
+        self._unlocked_by_gate = False
         self._untaken: bool | None = None
         """The state (unlocked?) the relay failed to take; None where it took the last one."""
         self._closed = False
@@ -126,12 +127,13 @@ class LaneOutputs:
     def unlock(self) -> None:
         """Let the door be opened until `lock`. Raises DeviceFault, as the other relay calls do."""
         with self._changed:
-            self._lock_due = False
+            self._lock_due, self._unlocked_by_gate = False, True
             self._drive(unlocked=True)
 
     def lock(self) -> None:
         """Secure the door: at once, or as soon as no release holds it."""
         with self._changed:
+            self._unlocked_by_gate = False
             if self._held_for() > 0:
                 self._lock_due = True
                 self._changed.notify()
@@ -144,6 +146,9 @@ class LaneOutputs:
         with self._changed:
             until = time.monotonic() + seconds
             self._held_until[cause] = max(until, self._held_until.get(cause, -math.inf))
+            if cause is Release.REX and not self._unlocked_by_gate:
+                self._lock_due = True  # relocks by itself should the gate thread be held up by the disk
+                self._changed.notify()
             self._drive(unlocked=True)
 
     def end_release(self, cause: Release) -> None:

@@ -1,9 +1,20 @@
-"""What stands in for outputs that could not be opened: the station runs on, visibly degraded, and opens nothing."""
+"""What stands in for what could not be opened: the station runs on, visibly degraded, and grants nothing.
+
+Without a journal nothing can be recorded, so nobody is granted anything; screen, exit button and fire release work on.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from station.core.events import GENESIS, Kind, Payload
+from station.core.model import Instant
 from station.core.signals import Signal
+from station.journal import FILE, Change, Journal, JournalFault
 from station.ports import DeviceFault, Release
+from station.reserve import Reserve
 
 
 class AbsentOutputs:
@@ -32,6 +43,47 @@ class AbsentOutputs:
     def alive(self) -> bool:
         """Always: there is nothing that could die."""
         return True
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class AbsentJournal(Journal):
+    """A journal that could not be opened: every commit fails with the reason, every question finds nothing."""
+
+    def __init__(self, directory: Path, fault: JournalFault) -> None:
+        """`fault`: why it could not be opened."""
+        self.path, self.boot, self.quarantined = directory / FILE, "", None
+        self.epoch, self.seq, self.head = 0, 0, GENESIS
+        self._fault = fault
+
+    def append_all(self, events: Iterable[tuple[Kind, Payload]], now: Instant, changes: Iterable[Change] = ()) -> int:
+        """Raise the fault."""
+        raise self._fault
+
+    def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+        """Find nothing."""
+        return []
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class AbsentReserve(Reserve):
+    """A reserve that could not be opened: what is left is the mechanical key and the paper log."""
+
+    def __init__(self, fault: JournalFault) -> None:
+        """`fault`: why it could not be opened."""
+        self.records: list[bytes] = []
+        self._fault = fault
+
+    def append(self, kind: Kind, payload: Mapping[str, object], now: Instant) -> None:
+        """Raise the fault."""
+        raise self._fault
+
+    def drain(self, journal: Journal, now: Instant) -> int:
+        """Nothing to move."""
+        return 0
 
     def close(self) -> None:
         """Nothing to do."""

@@ -20,13 +20,12 @@ from drivers.pins import factory
 from drivers.reader import ReaderWorker
 from drivers.twins.world import World
 from station import __version__
-from station.absent import AbsentOutputs
+from station.absent import AbsentJournal, AbsentOutputs, AbsentReserve
 from station.clock import SystemClock
 from station.config import Config, LaneConfig
 from station.core.documents import DocumentType
 from station.core.events import Kind
 from station.core.facts import Site
-from station.core.timekeeping import ClockMemory
 from station.documents import Documents
 from station.flow import LaneFlow, Surroundings
 from station.gate import GateThread, InputChange, Rung
@@ -58,6 +57,25 @@ def boot_id() -> str:
         return secrets.token_hex(4)
 
 
+def _read(path: Path) -> bytes | None:
+    """Return a provisioned file; None where there is none or it may not be read (which the log tells)."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.error("%s cannot be read (%s); check its owner and permissions", path, error)  # noqa: TRY400
+        return None
+
+
+def _open_reserve(folder: Path) -> Reserve:
+    try:
+        return Reserve(folder)
+    except JournalFault as fault:
+        log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
+        return AbsentReserve(fault)
+
+
 class Station:
     """One running station."""
 
@@ -74,7 +92,6 @@ class Station:
         self._world = World.connect(config.hardware.world) if config.hardware.world else None
         if self._world:
             self._closing.callback(self._world.close)
-        self._clock = SystemClock(require_sync=config.time.require_sync)
         self._recorder = self._open_records()
         self._closing.callback(self._recorder.close)
         inbox = Inbox(config.paths.sync_state)
@@ -102,15 +119,22 @@ class Station:
 
     def _open_records(self) -> Recorder:
         paths = self._config.paths
-        journal = Journal(paths.state, boot_id(), paths.run / RING_SOCKET)
-        last = journal.last_wall_us()
-        self._clock.memory = ClockMemory(floor_us=0, saved_us=last)
-        recorder = Recorder(journal, Reserve(paths.state), self._journal_failed)
+        journal = self._open_journal()
+        self._clock = SystemClock(require_sync=self._config.time.require_sync, saved_us=journal.last_wall_us())
+        recorder = Recorder(journal, _open_reserve(paths.state), self._journal_failed)
         payload: dict[str, object] = {"version": __version__}
         if journal.quarantined:
             payload["quarantined"] = journal.quarantined.name
         recorder.commit_unless_broken(Kind.BOOT, payload, self._clock.now())
         return recorder
+
+    def _open_journal(self) -> Journal:
+        paths = self._config.paths
+        try:
+            return Journal(paths.state, boot_id(), paths.run / RING_SOCKET)
+        except JournalFault as fault:
+            log.error("%s; nobody is granted anything until it can be opened", fault)  # noqa: TRY400
+            return AbsentJournal(paths.state, fault)
 
     def _journal_failed(self, fault: JournalFault | None) -> None:
         if fault:
@@ -126,22 +150,22 @@ class Station:
         folder = self._config.paths.documents
 
         def chunk(digest: bytes) -> bytes | None:
-            path = folder / "chunks" / f"{digest.hex()}.bin"
-            return path.read_bytes() if path.exists() else inbox.chunk(digest)
+            return _read(folder / "chunks" / f"{digest.hex()}.bin") or inbox.chunk(digest)
 
         roots = [bytes.fromhex(root) for root in self._config.trust.roots]
         documents = Documents(self._recorder.journal, roots, self._config.station.zone, chunk)
         for kind in (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS):
-            path = folder / f"{kind}.cose"
-            if path.exists() and documents.is_newer(kind, raw := path.read_bytes()):
-                log.info("document %s: %s", path, documents.offer(kind, raw, self._clock.now()))
-        self._raise_floor(documents)
+            self._provide(documents, kind, folder / f"{kind}.cose")
+        self._clock.raise_floor(documents.signed_us)
         return documents
 
-    def _raise_floor(self, documents: Documents) -> None:
-        floor = max((envelope.issued for envelope in documents.in_force.values()), default=0)
-        memory = self._clock.memory
-        self._clock.memory = ClockMemory(floor * 1_000_000, memory.saved_us, memory.last_sync_mono_us)
+    def _provide(self, documents: Documents, kind: DocumentType, path: Path) -> None:
+        raw = _read(path)
+        try:
+            if raw is not None and documents.is_newer(kind, raw):
+                log.info("document %s: %s", path, documents.offer(kind, raw, self._clock.now()))
+        except JournalFault as fault:
+            log.error("document %s cannot take effect: %s", path, fault)  # noqa: TRY400 - the fault tells it all
 
     # --- devices ---------------------------------------------------------------------------------------------------
 
@@ -221,6 +245,7 @@ class Station:
         except DeviceFault as fault:
             report(fault)
             return
+        report(None)  # what an earlier worker reported is over; this one speaks for itself
         reader.start()
         self._readers[lane.id] = reader
 
@@ -239,7 +264,7 @@ class Station:
         self._mind()
         notify("READY=1")
         ready(self._screen.url)
-        while not stop.wait(MIND_EVERY_S):
+        while not stop.wait(MIND_EVERY_S) and not self._journal_is_back():
             self._mind()
         notify("STOPPING=1")
         self._screen.stop()
@@ -248,7 +273,7 @@ class Station:
 
     def _hang_bell(self) -> None:
         try:
-            bell = BellListener(self._config.paths.run / INBOX_SOCKET, lambda: self._mailbox.put(Rung()))
+            bell = BellListener(self._config.paths.run / INBOX_SOCKET, lambda: self._mailbox.put_latest("bell", Rung()))
             self._closing.callback(bell.close)
         except OSError as error:
             log.warning("no bell (%s): news from gate-sync is found by looking once a second", error)
@@ -263,6 +288,17 @@ class Station:
                     reader.stop()
                 self._start_reader(lane)
         self._mind_screen()
+
+    def _journal_is_back(self) -> bool:
+        """Say whether a journal that could not be opened at start can be now: then the station starts anew."""
+        if not isinstance(self._recorder.journal, AbsentJournal):
+            return False
+        try:
+            Journal(self._config.paths.state, boot_id()).close()
+        except JournalFault:
+            return False
+        log.warning("the journal can be opened again; the station ends, to be started anew")
+        return True
 
     def _mind_screen(self) -> None:
         if self._screen.alive:

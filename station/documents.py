@@ -1,7 +1,7 @@
 """The documents in force: kept in the journal's file, replaced only by what verifies and is newer.
 
-What arrives wrong is refused with its reason and recorded; the last good document stays in force. A new status manifest
-takes effect once all chunks it names are at hand, so that nobody becomes undecidable while they trickle in.
+What arrives wrong is refused with its reason and recorded; the last good document stays in force. What cannot be
+judged yet (a policy before the trust bundle with its key, a manifest before its chunks) waits and is judged again.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from station.core.documents import (
+    ROLE_OF,
     DocumentType,
     Envelope,
     HighWater,
     TrustBundle,
     admit,
     open_document,
+    open_held,
     open_trust,
 )
 from station.core.events import Kind
@@ -28,6 +30,9 @@ from station.journal import Change, Journal, set_state
 
 ChunkSource = Callable[[bytes], bytes | None]
 INBOX_MARK = "inbox"
+MOST_WAITING = 16
+FOR_NOW = frozenset({Reason.NO_TRUST, Reason.DOCUMENT_OUT_OF_ROLE})
+"""Refusals that a trust bundle still to come may turn into acceptance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,15 @@ class Waiting:
     missing: int
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A document as it came, with its row in the inbox (None: from a file)."""
+
+    kind: str
+    raw: bytes
+    inbox_id: int | None
+
+
 Offered = Taken | Waiting | Rejected | None
 """What became of a document; None: it is in force already."""
 
@@ -53,35 +67,35 @@ class Documents:
     """Trust bundle, policy and status list in force. Used by the gate thread alone."""
 
     def __init__(self, journal: Journal, roots: Sequence[bytes], zone: str, chunk_source: ChunkSource) -> None:
-        """Load what the journal's file holds; each document is verified again."""
+        """Load what the journal's file holds; each document is verified again. `zone`: the station's."""
         self._journal, self._roots, self._zone, self._chunk_source = journal, roots, zone, chunk_source
         self.trust: TrustBundle | None = None
         self.policy: Policy | None = None
         self.statuses: StatusList | None = None
         self.in_force: dict[DocumentType, Envelope] = {}
-        self._waiting: tuple[StatusManifest, Envelope] | None = None
+        self._waiting: list[Arrived] = []
+        self._newest_id = int(journal.state(INBOX_MARK) or b"0")
         for kind in (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS):
             for (raw,) in journal.rows("SELECT raw FROM document WHERE type = ?", (kind.value,)):
                 opened = self._open(kind, raw)
+                if isinstance(opened, Rejected) and opened.reason is Reason.DOCUMENT_OUT_OF_ROLE:
+                    opened = _content(kind, open_held(raw))
                 if not isinstance(opened, Rejected):
                     self._install(*opened)
 
-    # --- offering --------------------------------------------------------------------------------------------------
+    @property
+    def signed_us(self) -> int:
+        """The latest centrally signed time, Unix microseconds."""
+        return max((envelope.issued for envelope in self.in_force.values()), default=0) * 1_000_000
 
-    def offer(self, kind: str, raw: bytes, now: Instant, inbox_id: int | None = None) -> Offered:
-        """Verify a document that arrived; put it into force and record that, or record why not. Raises JournalFault."""
-        mark = [set_state(INBOX_MARK, b"%d" % inbox_id)] if inbox_id is not None else []
-        if self._is_in_force(raw):
-            return None
-        verdict = self._judge(kind, raw, now)
-        if isinstance(verdict, Rejected):
-            self._record_refusal(kind, raw, verdict, now, mark)
-            return verdict
-        content, envelope = verdict
-        if isinstance(content, StatusManifest):
-            self._waiting = (content, envelope)
-            return self._try_waiting(now, mark)
-        return self._take(content, envelope, now, mark)
+    def withdrawn(self, kind: DocumentType) -> bool:
+        """Say whether the document in force was signed by a key that the trust bundle no longer names."""
+        envelope = self.in_force.get(kind)
+        if envelope is None or self.trust is None or kind is DocumentType.TRUST:
+            return False
+        return self.trust.key(envelope.signers[0], ROLE_OF[kind]) is None
+
+    # --- offering --------------------------------------------------------------------------------------------------
 
     def is_newer(self, kind: DocumentType, raw: bytes) -> bool:
         """Say whether a provisioned file may be news: an older copy left in a folder is no attack to be recorded."""
@@ -89,23 +103,58 @@ class Documents:
         held = self.in_force.get(kind)
         return isinstance(opened, Rejected) or held is None or opened[1].seq > held.seq
 
-    def retry(self, now: Instant) -> Offered:
-        """See whether the chunks of a waiting manifest have arrived."""
-        return self._try_waiting(now, []) if self._waiting else None
+    def offer(self, kind: str, raw: bytes, now: Instant, inbox_id: int | None = None) -> Offered:
+        """Verify a document that arrived; put it into force and record that, or record why not. Raises JournalFault."""
+        arrived = Arrived(kind, raw, inbox_id)
+        self._newest_id = max(self._newest_id, inbox_id or 0)
+        if any(envelope.raw == raw for envelope in self.in_force.values()):
+            return None
+        result = self._consider(arrived, now)
+        if isinstance(result, Waiting) or (isinstance(result, Rejected) and result.reason in FOR_NOW):
+            self._waiting = [*self._waiting, arrived][-MOST_WAITING:]
+        if isinstance(result, Rejected):
+            self._record_refusal(arrived, result, now)
+        if isinstance(result, Taken) and result.type is DocumentType.TRUST:
+            self.retry(now)
+        return result
 
-    def _is_in_force(self, raw: bytes) -> bool:
-        return any(envelope.raw == raw for envelope in self.in_force.values())
+    def retry(self, now: Instant) -> list[Taken]:
+        """Judge again what waits for chunks or for a trust bundle; return what took effect."""
+        taken = []
+        for arrived in self._waiting[:]:
+            self._waiting.remove(arrived)
+            result = self._consider(arrived, now)
+            if isinstance(result, Taken):
+                taken.append(result)
+            elif isinstance(result, Waiting) or (isinstance(result, Rejected) and result.reason in FOR_NOW):
+                self._waiting.append(arrived)
+            elif isinstance(result, Rejected):
+                self._record_refusal(arrived, result, now)
+        return taken
 
-    def _judge(self, kind: str, raw: bytes, now: Instant) -> tuple[object, Envelope] | Rejected:
-        if kind not in list(DocumentType):
-            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"no document type {kind!r}")
-        opened = self._open(DocumentType(kind), raw)
+    def _consider(self, arrived: Arrived, now: Instant) -> Taken | Waiting | Rejected:
+        verdict = self._judge(arrived, now)
+        if isinstance(verdict, Rejected):
+            return verdict
+        content, envelope = verdict
+        if not isinstance(content, StatusManifest):
+            return self._take(content, envelope, now, [])
+        chunks = {digest: self._chunk(digest) for digest in content.needed}
+        missing = sum(chunk is None for chunk in chunks.values())
+        if missing:
+            return Waiting(missing)
+        kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
+        return self._take(content, envelope, now, [*kept, *self._drop_chunks(content)])
+
+    def _judge(self, arrived: Arrived, now: Instant) -> tuple[object, Envelope] | Rejected:
+        if arrived.kind not in list(DocumentType):
+            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"no document type {arrived.kind!r}")
+        opened = self._open(DocumentType(arrived.kind), arrived.raw)
         if isinstance(opened, Rejected):
             return opened
-        _, envelope = opened
-        held = self.in_force.get(envelope.type)
-        current = HighWater(held.seq, held.hash) if held else None
-        return admit(envelope, current, self._seen(envelope.type), now) or opened
+        envelope = opened[1]
+        refused = admit(envelope, self.in_force.get(envelope.type), self._seen(envelope.type), now)
+        return refused or opened
 
     def _open(self, kind: DocumentType, raw: bytes) -> tuple[object, Envelope] | Rejected:
         if kind is DocumentType.TRUST:
@@ -114,28 +163,13 @@ class Documents:
         if self.trust is None:
             return Rejected(Reason.NO_TRUST, "no trust bundle is in force yet")
         envelope = open_document(raw, kind, self.trust, self._zone)
-        if isinstance(envelope, Rejected):
-            return envelope
-        content = read_policy(envelope) if kind is DocumentType.POLICY else read_manifest(envelope)
-        return content if isinstance(content, Rejected) else (content, envelope)
+        return envelope if isinstance(envelope, Rejected) else _content(kind, envelope)
 
     def _seen(self, kind: DocumentType) -> dict[bytes, HighWater]:
         rows = self._journal.rows("SELECT kid, seq, hash FROM high_water WHERE type = ?", (kind.value,))
         return {kid: HighWater(seq, digest) for kid, seq, digest in rows}
 
     # --- taking effect ---------------------------------------------------------------------------------------------
-
-    def _try_waiting(self, now: Instant, mark: list[Change]) -> Taken | Waiting:
-        assert self._waiting is not None  # noqa: S101 - both callers have checked
-        manifest, envelope = self._waiting
-        chunks = {digest: self._chunk(digest) for digest in manifest.needed}
-        missing = sum(chunk is None for chunk in chunks.values())
-        if missing:
-            return Waiting(missing)
-        kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
-        taken = self._take(manifest, envelope, now, [*mark, *kept, *self._drop_chunks(manifest)])
-        self._waiting = None
-        return taken
 
     def _chunk(self, digest: bytes) -> bytes | None:
         rows = self._journal.rows("SELECT raw FROM chunk WHERE hash = ?", (digest,))
@@ -157,9 +191,12 @@ class Documents:
             )
             for kid in envelope.signers
         ]
-        document = _keep(envelope.type.value, envelope.seq, envelope.hash, envelope.raw, now)
+        document = Change(
+            "INSERT OR REPLACE INTO document(type, seq, hash, raw, in_force_us) VALUES (?, ?, ?, ?, ?)",
+            (envelope.type.value, envelope.seq, envelope.hash, envelope.raw, now.wall_us),
+        )
         payload = {"type": envelope.type.value, "seq": envelope.seq, "hash": envelope.hash.hex(), "result": "in-force"}
-        self._journal.append(Kind.DOCUMENT, payload, now, [*changes, *marks, document])
+        self._journal.append(Kind.DOCUMENT, payload, now, [*changes, *marks, document, self._mark()])
         self._install(content, envelope)
         return Taken(envelope.type, envelope.seq)
 
@@ -172,18 +209,21 @@ class Documents:
         elif isinstance(content, StatusManifest):
             self.statuses = gather(content, (chunk for digest in content.needed if (chunk := self._chunk(digest))))
 
-    def _record_refusal(self, kind: str, raw: bytes, why: Rejected, now: Instant, mark: list[Change]) -> None:
+    def _record_refusal(self, arrived: Arrived, why: Rejected, now: Instant) -> None:
         payload = {
-            "type": kind[:20],
-            "hash": hashlib.sha256(raw).hexdigest(),
+            "type": arrived.kind[:20],
+            "hash": hashlib.sha256(arrived.raw).hexdigest(),
             "result": why.reason.value,
             "detail": why.detail[:200],
         }
-        self._journal.append(Kind.DOCUMENT, payload, now, mark)
+        self._journal.append(Kind.DOCUMENT, payload, now, [self._mark()])
+
+    def _mark(self) -> Change:
+        """Remember how far the inbox is read: not beyond what still waits, which would be forgotten by a restart."""
+        waiting = [arrived.inbox_id - 1 for arrived in self._waiting if arrived.inbox_id is not None]
+        return set_state(INBOX_MARK, b"%d" % min([self._newest_id, *waiting]))
 
 
-def _keep(kind: str, seq: int, digest: bytes, raw: bytes, now: Instant) -> Change:
-    return Change(
-        "INSERT OR REPLACE INTO document(type, seq, hash, raw, in_force_us) VALUES (?, ?, ?, ?, ?)",
-        (kind, seq, digest, raw, now.wall_us),
-    )
+def _content(kind: DocumentType, envelope: Envelope) -> tuple[object, Envelope] | Rejected:
+    content = read_policy(envelope) if kind is DocumentType.POLICY else read_manifest(envelope)
+    return content if isinstance(content, Rejected) else (content, envelope)

@@ -75,7 +75,8 @@ class Doorway:
     def _do(self, command: DoorCommand) -> None:
         match command:
             case DoorCommand.UNLOCK:
-                self._drive(self._outputs.unlock)
+                if not self._drive(self._outputs.unlock):
+                    self.step(DoorEvent.RELAY_FAILED)
             case DoorCommand.LOCK:
                 self._drive(self._outputs.lock)
             case DoorCommand.PASSED:
@@ -84,20 +85,23 @@ class Doorway:
                 self._tell_lane(LaneEvent.SHUT)
             case DoorCommand.NOT_PASSED:
                 self._not_passed()
+            case DoorCommand.NOT_UNLOCKED:
+                self._tell_lane(LaneEvent.RELAY_FAILED)
             case DoorCommand.NOTE_REX:
                 self._recorder.commit_unless_broken(Kind.DOOR, {"lane": self._lane, "what": "rex"}, self._clock.now())
             case _:
                 name, begins = _ALARM[command]
                 self.alarm(name, begins=begins)
 
-    def _drive(self, move: Callable[[], None]) -> None:
+    def _drive(self, move: Callable[[], None]) -> bool:
         try:
             move()
         except DeviceFault as fault:
             log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
             self.alarm("relay", begins=True)
-        else:
-            self.alarm("relay", begins=False)
+            return False
+        self.alarm("relay", begins=False)
+        return True
 
     def _not_passed(self) -> None:
         if self._config.contact is None:  # without a contact nobody can tell: the passage is taken for granted

@@ -11,8 +11,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from station.core.model import Decision, Instant
-from station.core.signals import Signal
+from station.core.events import Kind
+from station.core.model import ClockState, Decision, Instant
 from station.documents import INBOX_MARK, Documents
 from station.flow import LaneFlow
 from station.guard_desk import GuardDesk
@@ -40,6 +40,10 @@ from station.views import lane_signal, lane_view, passage_view, recalled_passage
 log = logging.getLogger(__name__)
 
 POLL_US = 1_000_000
+RUNG_US = 200_000
+"""However often gate-sync rings, the inbox is looked into no more than five times a second."""
+STEP_US = 1_000_000
+"""A correction of the clock by more than this is an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +77,15 @@ class GateThread:
         self._documents, self._inbox, self._clock, self._health = documents, inbox, clock, health
         self._lanes: dict[str, LaneFlow] = {}
         self._outputs: dict[str, Outputs] = {}
-        self._signals: dict[str, tuple[Signal, int]] = {}
+        self._signals: dict[str, tuple[object, int]] = {}
         self._desk = GuardDesk(self._lanes, recorder, clock)
         self._board = NoticeBoard(StationView(station, (), (), (), 0, linked=False, now_us=0), passages)
         recalled = (recalled_passage(seq, raw) for seq, raw in recorder.journal.last(10 * passages))
         self._board.list_passages(passage for passage in recalled if passage)
         self._inbox_mark = int(recorder.journal.state(INBOX_MARK) or b"0")
         self._link, self._acknowledged = NO_LINK, 0
-        self._next_tend_us = 0
+        self._next_tend_us = self._tended_us = 0
+        self._offset_us, self._clock_state = 0, ClockState.TRUSTED
         self._stopping = False
         self.beat: Callable[[], None] = lambda: None
         """Called at least once a second by the running thread; feeds the watchdog."""
@@ -107,7 +112,7 @@ class GateThread:
             for flow in self._lanes.values():
                 flow.expire()
         for flow in self._lanes.values():
-            flow.flush_repeats()
+            flow.settle_refusals(closing=True)
 
     def stop(self) -> None:
         """Let `run` return after the present step."""
@@ -132,7 +137,7 @@ class GateThread:
             case SignInAttempt():
                 item.answer.set_result(self._desk.sign_in(item))
             case Rung():
-                self._next_tend_us = 0
+                self._next_tend_us = min(self._next_tend_us, self._tended_us + RUNG_US)
             case _:
                 self._stopping = True
 
@@ -145,8 +150,11 @@ class GateThread:
 
     def _tend(self, now: Instant) -> None:
         """Look into the inbox and after the health of everything that does not report by itself."""
-        self._next_tend_us = now.mono_us + POLL_US
+        self._tended_us, self._next_tend_us = now.mono_us, now.mono_us + POLL_US
         self._recorder.probe(now)
+        self._watch_clock(now)
+        for flow in self._lanes.values():
+            flow.tend()
         if not self._recorder.broken:
             self._read_inbox(now)
         self._link = self._inbox.link()
@@ -163,6 +171,16 @@ class GateThread:
             self._documents.retry(now)
         except JournalFault as fault:
             log.warning("documents wait in the inbox: %s", fault)
+        self._clock.raise_floor(self._documents.signed_us)
+
+    def _watch_clock(self, now: Instant) -> None:
+        """Record corrections of the clock and changes of its state: rows are never rewritten, so the step is told."""
+        offset, before = now.wall_us - now.mono_us, self._clock_state
+        step = offset - self._offset_us if self._offset_us else 0
+        self._offset_us, self._clock_state = offset, now.state
+        if abs(step) > STEP_US or now.state is not before:
+            payload = {"from": before.value, "to": now.state.value, "step_us": step}
+            self._recorder.commit_unless_broken(Kind.CLOCK, payload, now)
 
     def _ailments(self, now: Instant) -> Mapping[str, Ailment | None]:
         broken = Ailment("health-journal", Condition.FAULT) if self._recorder.broken else None
@@ -183,10 +201,11 @@ class GateThread:
 
     def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:
         name, signal = flow.config.id, lane_signal(flow)
+        situation = (signal, flow.lane.decision)  # the next person refused within seconds is told anew, aloud
         shown, since = self._signals.get(name, (None, 0))
-        if signal is not shown:
+        if situation != shown:
             since = now.wall_us
-            self._signals[name] = (signal, since)
+            self._signals[name] = (situation, since)
             self._outputs[name].signal(signal)
         return lane_view(flow, since)
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from station.core.events import Kind
 from station.core.model import Instant
+from station.core.reasons import Reason
 from station.flow import LaneFlow
 from station.journal import JournalFault, set_state
 from station.ports import Clock, GuardAnswer, GuardRequest, GuardVerb, SignInAttempt
@@ -16,6 +17,12 @@ from station.wording import text
 
 log = logging.getLogger(__name__)
 
+_OPENED = {
+    None: "answer-opened",
+    Reason.JOURNAL_FAILED: "answer-not-recorded",
+    Reason.RELAY_FAILED: "answer-relay-failed",
+}
+
 
 class GuardDesk:
     """Used by the gate thread alone, but for `locked_s`."""
@@ -24,10 +31,15 @@ class GuardDesk:
         """`lanes` by id, as the gate thread holds them."""
         self._lanes, self._recorder, self._clock = lanes, recorder, clock
         self._delay: PinDelay = unpack(recorder.journal.state(STATE))
+        now = clock.now()
+        self._until_mono_us = now.mono_us + round(self._delay.remaining_s(now.wall_us) * 1e6)
 
     def locked_s(self) -> float:
-        """Seconds until a PIN may be tried again; 0 when now. Thread safe: the delay is replaced as a whole."""
-        return self._delay.remaining_s(self._clock.now().wall_us)
+        """Seconds until a PIN may be tried again; 0 when now. Thread safe.
+
+        While the station runs the delay is monotonic: no clock correction shortens or prolongs it.
+        """
+        return max(0.0, (self._until_mono_us - self._clock.now().mono_us) / 1e6)
 
     def request(self, request: GuardRequest) -> GuardAnswer:
         """Do what a signed-in guard asks of a lane."""
@@ -35,21 +47,21 @@ class GuardDesk:
         if flow is None:
             return GuardAnswer(accepted=False, text=text("answer-no-lane"))
         if request.verb is GuardVerb.DISMISS:
-            done = flow.dismiss()
+            done = flow.dismiss(request.operator, request.why)
             return GuardAnswer(accepted=done, text=text("answer-dismissed" if done else "answer-busy"))
-        opened = flow.guard_open(request.operator, request.why)
-        return GuardAnswer(accepted=opened, text=text("answer-opened" if opened else "answer-not-recorded"))
+        fault = flow.guard_open(request.operator, request.why)
+        return GuardAnswer(accepted=fault is None, text=text(_OPENED[fault]))
 
     def sign_in(self, attempt: SignInAttempt) -> GuardAnswer:
         """Count an entered PIN and say whether the guard is in."""
         now = self._clock.now()
-        wait = self._delay.remaining_s(now.wall_us)
-        if wait > 0:
+        if (wait := self.locked_s()) > 0:
             return GuardAnswer(accepted=False, text=text("answer-locked"), retry_after_s=wait)
         self._delay = PinDelay() if attempt.correct else after_failure(self._delay, now.wall_us)
+        self._until_mono_us = now.mono_us + round(self._delay.remaining_s(now.wall_us) * 1e6)
         self._record(attempt, now)
         key = "answer-signed-in" if attempt.correct else "answer-wrong-pin"
-        return GuardAnswer(attempt.correct, text(key), self._delay.remaining_s(now.wall_us))
+        return GuardAnswer(attempt.correct, text(key), self.locked_s())
 
     def _record(self, attempt: SignInAttempt, now: Instant) -> None:
         payload = {"operator": attempt.operator[:40], "what": "signed-in" if attempt.correct else "wrong-pin"}

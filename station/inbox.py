@@ -6,6 +6,7 @@ has not made the file yet, or makes it anew.
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,9 @@ from typing import Any
 import apsw
 
 FILE = "sync.db"
+LARGEST = 4 * 1024 * 1024
+AT_ONCE = 4
+"""Documents taken up in one look: the gate thread has other things to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,38 +52,49 @@ class Inbox:
     def arrivals(self, after: int) -> list[Arrival]:
         """Return documents (not chunks) with an id above `after`, oldest first."""
         rows = self._query(
-            "SELECT id, type, raw FROM inbox WHERE id > ? AND type <> 'status-chunk' ORDER BY id LIMIT 20", (after,)
+            "SELECT id, type, raw FROM inbox WHERE id > ? AND type <> 'status-chunk' AND typeof(type) = 'text'"
+            " AND typeof(raw) = 'blob' AND length(raw) <= ? ORDER BY id LIMIT ?",
+            (after, LARGEST, AT_ONCE),
         )
         return [Arrival(*row) for row in rows]
 
     def chunk(self, digest: bytes) -> bytes | None:
         """Return the status chunk with this SHA-256, if it has arrived."""
-        rows = self._query("SELECT raw FROM inbox WHERE type = 'status-chunk' AND hash = ?", (digest,))
+        rows = self._query(
+            "SELECT raw FROM inbox WHERE type = 'status-chunk' AND hash = ? AND typeof(raw) = 'blob'", (digest,)
+        )
         return rows[0][0] if rows else None
 
     def acknowledged(self, epoch: int) -> int:
         """Return the highest seq of this stream that central has acknowledged."""
-        rows = self._query("SELECT prefix FROM delivered WHERE epoch = ?", (epoch,))
+        rows = self._query("SELECT prefix FROM delivered WHERE epoch = ? AND typeof(prefix) = 'integer'", (epoch,))
         return rows[0][0] if rows else 0
 
     def link(self) -> Link:
         """Return the state of the connection."""
-        rows = self._query("SELECT connected, since_us, last_error FROM link WHERE id = 1")
-        return Link(bool(rows[0][0]), rows[0][1], rows[0][2]) if rows else NO_LINK
+        rows = self._query(
+            "SELECT connected, since_us, last_error FROM link WHERE id = 1"
+            " AND typeof(since_us) = 'integer' AND typeof(last_error) = 'text' AND length(last_error) < 1000"
+        )
+        return Link(rows[0][0] == 1, rows[0][1], rows[0][2]) if rows else NO_LINK
 
     def _query(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:
             db = self._open()
             return list(db.execute(sql, values)) if db else []
-        except (apsw.Error, OSError):
+        except (apsw.Error, OSError, ValueError, TypeError):
             self.close()  # replaced, being made, or damaged: gate-sync mends its own file, and the next look opens anew
             return []
 
     def _open(self) -> apsw.Connection | None:
-        if not self.path.exists():
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
             self.close()
             return None
-        inode = self.path.stat().st_ino
+        if not stat.S_ISREG(found.st_mode):
+            return None  # a pipe in its place would make the gate thread wait for ever
+        inode = found.st_ino
         if self._db is None or inode != self._inode:
             self.close()
             self._db = apsw.Connection(

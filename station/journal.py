@@ -31,6 +31,8 @@ FILE = "journal.db"
 APPLICATION_ID = 0x47534A31
 """SQLite application_id of a journal: "GSJ1"."""
 BUSY_MS = 2000
+WAL_LIMIT = 16 * 1024 * 1024
+"""Bytes to which the WAL is cut back after a slow reader let it grow."""
 
 
 class JournalFault(Exception):  # noqa: N818 - "fault" is the word of the field
@@ -71,12 +73,15 @@ class Journal:
     def _open_or_quarantine(self) -> apsw.Connection:
         try:
             return self._open()
-        except (apsw.CorruptError, apsw.NotADBError, _UnsoundError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, _UnsoundError) as error:
             self.quarantined = _set_aside(self.path)
             log.error("journal %s is damaged (%s); set aside as %s", self.path, error, self.quarantined)  # noqa: TRY400
             return self._open()
 
     def _open(self) -> apsw.Connection:
+        # Made before SQLite does, so that the WAL's files inherit who may read it (gate-sync, by its group).
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640))
+        self.path.chmod(0o640)
         db = apsw.Connection(str(self.path))
         try:
             db.set_busy_timeout(BUSY_MS)
@@ -85,11 +90,10 @@ class Journal:
         except BaseException:
             db.close()
             raise
-        self.path.chmod(0o640)
         return db
 
-    def _one(self, sql: str, values: tuple[Any, ...] = ()) -> Any:
-        return self._db.execute(sql, values).get
+    def _one(self, sql: str) -> Any:
+        return self._db.execute(sql).get
 
     def _tail(self) -> tuple[int, bytes]:
         row: Any = self._db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1").fetchone()
@@ -123,17 +127,20 @@ class Journal:
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def state(self, key: str) -> bytes | None:
-        """Return a stored state value."""
-        value: bytes | None = self._one("SELECT value FROM state WHERE key = ?", (key,))
-        return value
+        """Return a stored state value. Raises JournalFault, as every method here does where the file cannot be read."""
+        rows = self.rows("SELECT value FROM state WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
 
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Run a query of the station's own."""
-        return list(self._db.execute(sql, values))
+        try:
+            return list(self._db.execute(sql, values))
+        except (apsw.Error, OSError) as error:
+            raise JournalFault(f"{self.path}: cannot be read ({error}); check the disk") from error
 
     def last(self, count: int) -> list[tuple[int, bytes]]:
         """Return (seq, raw) of the last `count` events, oldest first."""
-        rows: list[Any] = self._db.execute("SELECT seq, raw FROM event ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
+        rows = self.rows("SELECT seq, raw FROM event ORDER BY seq DESC LIMIT ?", (count,))
         return [(seq, raw) for seq, raw in reversed(rows)]
 
     def last_wall_us(self) -> int:
@@ -155,6 +162,7 @@ class _UnsoundError(Exception):
 def _configure(db: apsw.Connection) -> None:
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
+    db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     _persist_wal(db)
     version = db.execute("PRAGMA user_version").get
     if version not in (0, JOURNAL_SCHEMA):
@@ -182,6 +190,8 @@ def _persist_wal(db: apsw.Connection) -> None:
 
 def _verify(db: apsw.Connection) -> None:
     """Check the database, and the chain of its last events, before anything is built on them."""
+    if db.execute("SELECT count(*) FROM stream").get != 1:
+        raise _UnsoundError("it names no stream")
     result = db.execute("PRAGMA quick_check(1)").get
     if result != "ok":
         raise _UnsoundError(result)

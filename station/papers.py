@@ -26,6 +26,8 @@ def _policy(documents: Documents, now: Instant) -> Ailment | None:
     envelope = documents.in_force.get(DocumentType.POLICY)
     if envelope is None:
         return Ailment("health-policy", Condition.FAULT)
+    if documents.withdrawn(DocumentType.POLICY):
+        return Ailment("health-policy-withdrawn", Condition.DEGRADED)
     return Ailment("health-policy-stale", Condition.DEGRADED) if envelope.expires < now.seconds else None
 
 
@@ -33,6 +35,8 @@ def _status(documents: Documents, now: Instant) -> Ailment | None:
     envelope = documents.in_force.get(DocumentType.STATUS)
     if envelope is None:
         return Ailment("health-status", Condition.FAULT)
+    if documents.withdrawn(DocumentType.STATUS):
+        return Ailment("health-status-withdrawn", Condition.DEGRADED)
     stale = envelope.issued < now.seconds - STALE_STATUS_S or envelope.expires < now.seconds
     return Ailment("health-status-stale", Condition.DEGRADED) if stale else None
 

@@ -265,6 +265,9 @@ class Clock(Protocol):
     def now(self) -> Instant:
         """The present moment with what is known of its accuracy."""
 
+    def raise_floor(self, signed_us: int) -> None:
+        """Take in centrally signed time: the clock is not earlier than that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sighting:

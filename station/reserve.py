@@ -85,9 +85,12 @@ class Reserve:
 
     def _restart(self) -> None:
         """Empty the file under the next generation: a crash just before repeats nothing, for the mark tells how far."""
+        try:
+            os.pwrite(self._file, GENERATION.pack(self.generation + 1) + HEADER.pack(0, 0), 0)
+            os.fsync(self._file)
+        except OSError as error:
+            raise JournalFault(f"{self.path}: cannot be emptied ({error}); check the disk") from error
         self.generation += 1
-        os.pwrite(self._file, GENERATION.pack(self.generation) + HEADER.pack(0, 0), 0)
-        os.fsync(self._file)
         self.records, self._end = [], GENERATION.size
 
     def close(self) -> None:

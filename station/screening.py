@@ -61,10 +61,6 @@ class ScreeningWorker:
         self._wanted = token
         self._wake.set()
 
-    def alive(self) -> bool:
-        """Say whether the worker runs."""
-        return self._thread.is_alive()
-
     def stop(self) -> None:
         """End the worker and release the sensor. May be called twice."""
         self._stopping.set()
@@ -88,7 +84,8 @@ class ScreeningWorker:
     def _screen(self, count: int) -> TemperatureReading:
         try:
             samples = self._series(count)
-        except DeviceFault as fault:
+        except Exception as error:  # noqa: BLE001 - whatever a driver raises, the lane must get an answer and the guard a fault
+            fault = error if isinstance(error, DeviceFault) else _unexpected(self._lane, error)
             self._put(DeviceReport(f"thermometer {self._lane}", fault))
             if self._device:
                 self._device.close()
@@ -105,6 +102,11 @@ class ScreeningWorker:
             self._stopping.wait(self._config.interval_s)
             samples.append(self._device.sample())
         return samples
+
+
+def _unexpected(lane: str, error: Exception) -> DeviceFault:
+    log.error("thermometer %s", lane, exc_info=error)
+    return DeviceFault(f"thermometer {lane}", f"unexpected: {error!r}", "Send the log of gate-station to the makers")
 
 
 def longest_screening_us(config: ThermometerConfig) -> int:

@@ -33,8 +33,8 @@ def lane_view(flow: LaneFlow, since_us: int) -> LaneView:
     if signal in (Signal.EVACUATE, Signal.ALARM):
         alarm = next(name for name in _ALARM_ORDER if name in flow.doorway.alarms)
         headline, step = text(f"alarm-{alarm}"), text(f"alarm-{alarm}", "next")
-    elif flow.lane.commit_failed:
-        headline, step = reason(Reason.JOURNAL_FAILED), text(f"reason-{Reason.JOURNAL_FAILED}", "next")
+    elif flow.lane.fault:
+        headline, step = reason(flow.lane.fault), text(f"reason-{flow.lane.fault}", "next")
     elif decision is not None:
         headline, step = reason(decision.reason), next_step(decision)
     if flow.busy_with_other:

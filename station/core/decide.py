@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from station.core.facts import Site, observe
+from station.core.facts import DAY_S, Site, observe
 from station.core.model import (
-    NOT_MEASURED,
+    Band,
     ClockState,
     Credential,
     Decision,
@@ -40,7 +40,8 @@ def _good_here(credential: Credential, site: Site, now: Instant) -> tuple[Reason
 def _status(credential: Credential, statuses: StatusList | None) -> Status | None:
     if credential.status_index is None:
         # Only delegated visitor passes (24 h) carry no index; anything else without one cannot be revoked.
-        return Status.OK if credential.pass_class is PassClass.VISITOR else None
+        brief = credential.expires - credential.not_before <= DAY_S
+        return Status.OK if credential.pass_class is PassClass.VISITOR and brief else None
     return statuses.lookup(credential.kid, credential.status_index) if statuses else None
 
 
@@ -79,15 +80,17 @@ def decide(
     rule = first_match(policy.rules, facts, now.seconds)
     if rule is None:
         return decision(Outcome.REFER, Reason.NO_RULE, "check:no-rule")
-    return _without_thermometer(decision(rule.outcome, _reason(rule), rule.id, rule.say), site, reading)
+    return _sensor_excused(decision(rule.outcome, _reason(rule), rule.id, rule.say), site)
 
 
 def _reason(rule: Rule) -> Reason:
     return Reason.MEASURE_FIRST if rule.outcome is Outcome.MEASURE else rule.reason
 
 
-def _without_thermometer(decision: Decision, site: Site, reading: TemperatureReading) -> Decision:
-    """A rule that wants a temperature nobody can take, or wants it again and again, ends at the guard."""
-    if decision.outcome is not Outcome.MEASURE or (site.can_measure and reading is NOT_MEASURED):
-        return decision
-    return replace(decision, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT)
+def _sensor_excused(decision: Decision, site: Site) -> Decision:
+    """A rule that wants what no sensor can give, or holds a faulty one against the person, ends at the guard."""
+    band = decision.reading.band
+    unmeasurable = decision.outcome is Outcome.MEASURE and not (site.can_measure and band is Band.NOT_MEASURED)
+    if unmeasurable or (decision.outcome is Outcome.DENY and band is Band.FAULT):
+        return replace(decision, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
+    return decision

@@ -15,7 +15,7 @@ from enum import StrEnum
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from station.core import cose, shape
-from station.core.model import Instant, PassClass, Rejected
+from station.core.model import ClockState, Instant, PassClass, Rejected
 from station.core.reasons import Reason
 
 ROOTS_NEEDED = 2
@@ -174,6 +174,15 @@ def open_document(raw: bytes, expected: DocumentType, trust: TrustBundle, zone: 
     return envelope
 
 
+def open_held(raw: bytes) -> Envelope:
+    """Take apart a document that the station verified when it took effect. Raises ValueError where it is damaged.
+
+    For documents whose key has been withdrawn since: the last good one stays in force until another comes.
+    """
+    signed = cose.open_sign1(raw)
+    return _envelope(signed, (signed.signatures[0].kid,), raw)
+
+
 @dataclass(frozen=True, slots=True)
 class HighWater:
     """The newest document of one type seen from one key."""
@@ -182,7 +191,7 @@ class HighWater:
     hash: bytes
 
 
-def admit(new: Envelope, in_force: HighWater | None, seen: Mapping[bytes, HighWater], now: Instant) -> Rejected | None:
+def admit(new: Envelope, in_force: Envelope | None, seen: Mapping[bytes, HighWater], now: Instant) -> Rejected | None:
     """Refuse rollback, conflict, broken link, fast-forward and freeze; None means the document may take effect.
 
     `seen`: per signing key of this type, kept outside the documents, in the station's own database.
@@ -193,8 +202,12 @@ def admit(new: Envelope, in_force: HighWater | None, seen: Mapping[bytes, HighWa
             return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} after {mark.seq} of key {kid.hex()}")
         if mark and new.seq == mark.seq and new.hash != mark.hash:
             return Rejected(Reason.DOCUMENT_CONFLICT, f"two different {new.type} documents with seq {new.seq}")
+    if in_force and new.issued < in_force.issued:
+        return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} was issued before the one in force")
     if in_force and new.seq == in_force.seq + 1 and new.previous not in (None, in_force.hash):
         return Rejected(Reason.DOCUMENT_BROKEN_LINK, f"{new.type} {new.seq} does not follow the one in force")
+    if now.state is ClockState.LOST:
+        return None  # who does not know the time cannot judge a date; the signed date will raise the clock's floor
     slack = now.uncertainty_s + FUTURE_TOLERANCE_S
     if new.issued > now.seconds + slack:
         return Rejected(Reason.DOCUMENT_FROM_FUTURE, f"{new.type} {new.seq} was issued after the station's now")

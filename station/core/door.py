@@ -38,6 +38,7 @@ class DoorEvent(StrEnum):
     FIRE_CLEARED_OPEN = "fire-cleared-open"
     FIRE_CLEARED_SHUT = "fire-cleared-shut"
     DEADLINE = "deadline"
+    RELAY_FAILED = "relay-failed"
 
 
 class DoorCommand(StrEnum):
@@ -48,6 +49,7 @@ class DoorCommand(StrEnum):
     PASSED = "passed"
     SHUT = "shut"
     NOT_PASSED = "not-passed"
+    NOT_UNLOCKED = "not-unlocked"
     NOTE_REX = "note-rex"
     ALARM_HELD = "alarm-held"
     ALARM_FORCED = "alarm-forced"
@@ -111,6 +113,7 @@ TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = {
     (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
     (S.UNLOCKED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE, C.SHUT)),
     (S.UNLOCKED, E.DEADLINE): DoorRow(S.LOCKED, (C.LOCK, C.NOT_PASSED)),
+    (S.UNLOCKED, E.RELAY_FAILED): DoorRow(S.LOCKED, (C.NOT_UNLOCKED,)),
     (S.OPEN, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.SHUT)),
     (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), Limit.HELD),
     (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), Limit.HELD),
@@ -122,11 +125,13 @@ TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = {
     (S.HELD, E.REX): DoorRow(S.HELD, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
     (S.HELD, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_HELD, C.ALARM_FIRE, C.SHUT)),
     (S.HELD, E.DEADLINE): DoorRow(S.HELD, (C.LOCK, C.SHUT)),
+    (S.HELD, E.RELAY_FAILED): DoorRow(S.HELD, (C.NOT_UNLOCKED,)),
     (S.FORCED, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.END_FORCED, C.SHUT)),
     (S.FORCED, E.GRANT): DoorRow(S.FORCED, (C.UNLOCK, C.PASSED), Limit.UNLOCK),
     (S.FORCED, E.REX): DoorRow(S.FORCED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
     (S.FORCED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_FORCED, C.ALARM_FIRE, C.SHUT)),
     (S.FORCED, E.DEADLINE): DoorRow(S.FORCED, (C.LOCK, C.SHUT)),
+    (S.FORCED, E.RELAY_FAILED): DoorRow(S.FORCED, (C.NOT_UNLOCKED,)),
     (S.RELEASED, E.GRANT): DoorRow(S.RELEASED, (C.PASSED, C.SHUT)),
     (S.RELEASED, E.REX): DoorRow(S.RELEASED, (C.NOTE_REX,)),
     (S.RELEASED, E.FIRE_CLEARED_OPEN): DoorRow(S.OPEN, (C.LOCK, C.END_FIRE), Limit.HELD),
@@ -145,6 +150,8 @@ IGNORED = frozenset(
         (S.RELEASED, E.OPENED),
         (S.RELEASED, E.CLOSED),
         (S.RELEASED, E.FIRE),
+        # Where nothing was to be unlocked for a person; fire has cut the lock's power in hardware.
+        *((state, E.RELAY_FAILED) for state in (S.STARTING, S.LOCKED, S.OPEN, S.RELEASED)),
         # Deadlines that no row sets.
         (S.STARTING, E.DEADLINE),
         (S.LOCKED, E.DEADLINE),

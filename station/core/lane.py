@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from station.core.model import Decision, Outcome
-from station.core.reasons import REASONS, Matter
+from station.core.reasons import REASONS, Matter, Reason
 from station.core.signals import Signal
 
 
@@ -45,6 +45,7 @@ class LaneEvent(StrEnum):
     PASSED = "passed"
     SHUT = "shut"
     NOT_PASSED = "not-passed"
+    RELAY_FAILED = "relay-failed"
     DISMISSED = "dismissed"
     DEADLINE = "deadline"
 
@@ -58,7 +59,9 @@ class LaneCommand(StrEnum):
     UNLOCK = "unlock"
     RECORD_PASSAGE = "record-passage"
     RECORD_NO_ENTRY = "record-no-entry"
+    RECORD_NOT_UNLOCKED = "record-not-unlocked"
     RECORD_UNANSWERED = "record-unanswered"
+    RECORD_DISMISSED = "record-dismissed"
     ALARM_JOURNAL = "alarm-journal"
 
 
@@ -99,7 +102,8 @@ class Lane:
     state: LaneState = LaneState.IDLE
     decision: Decision | None = None
     deadline_us: int | None = None
-    commit_failed: bool = False
+    fault: Reason | None = None
+    """The station's own fault that stands in the way of the decision."""
 
 
 S, E, C, L = LaneState, LaneEvent, LaneCommand, LaneLimit
@@ -116,6 +120,8 @@ COMMITTED_EVENT = {
     Outcome.REFER: E.COMMITTED_REFER,
 }
 
+FAULT_OF = {E.COMMIT_FAILED: Reason.JOURNAL_FAILED, E.RELAY_FAILED: Reason.RELAY_FAILED}
+DOOR_EVENTS = (E.PASSED, E.SHUT, E.NOT_PASSED, E.RELAY_FAILED)
 _OPEN_TO_DECISIONS = (S.IDLE, S.MEASURING, S.REFUSED, S.REFERRED)
 
 TABLE: dict[tuple[LaneState, LaneEvent], LaneRow] = {
@@ -127,7 +133,7 @@ TABLE: dict[tuple[LaneState, LaneEvent], LaneRow] = {
     },
     **{(state, E.REFUSED_AGAIN): LaneRow(S.REFUSED, (), L.REFUSAL) for state in _OPEN_TO_DECISIONS},
     (S.MEASURING, E.DEADLINE): LaneRow(S.MEASURING, (C.GIVE_UP_MEASURING,)),
-    (S.MEASURING, E.DISMISSED): LaneRow(S.IDLE),
+    (S.MEASURING, E.DISMISSED): LaneRow(S.IDLE, (C.RECORD_DISMISSED,)),
     # The guard may open for somebody else while a granted passage is pending: recorded like any other.
     (S.PASSING, E.GRANT): LaneRow(S.COMMITTING, (C.RECORD,)),
     (S.COMMITTING, E.COMMITTED_GRANT): LaneRow(S.PASSING, (C.UNLOCK,)),
@@ -137,10 +143,11 @@ TABLE: dict[tuple[LaneState, LaneEvent], LaneRow] = {
     (S.PASSING, E.PASSED): LaneRow(S.PASSING, (C.RECORD_PASSAGE,)),
     (S.PASSING, E.SHUT): LaneRow(S.IDLE),
     (S.PASSING, E.NOT_PASSED): LaneRow(S.IDLE, (C.RECORD_NO_ENTRY,)),
+    (S.PASSING, E.RELAY_FAILED): LaneRow(S.REFUSED, (C.RECORD_NOT_UNLOCKED,), L.REFUSAL),
     (S.REFUSED, E.DEADLINE): LaneRow(S.IDLE),
     (S.REFUSED, E.DISMISSED): LaneRow(S.IDLE),
     (S.REFERRED, E.DEADLINE): LaneRow(S.IDLE, (C.RECORD_UNANSWERED,)),
-    (S.REFERRED, E.DISMISSED): LaneRow(S.IDLE),
+    (S.REFERRED, E.DISMISSED): LaneRow(S.IDLE, (C.RECORD_DISMISSED,)),
 }
 
 IGNORED = frozenset(
@@ -157,7 +164,7 @@ IGNORED = frozenset(
             for event in (*COMMITTED_EVENT.values(), E.COMMIT_FAILED)
         ),
         # The door moves for reasons of its own: REX, fire, a guard's key.
-        *((state, event) for state in _OPEN_TO_DECISIONS for event in (E.PASSED, E.SHUT, E.NOT_PASSED)),
+        *((state, event) for state in _OPEN_TO_DECISIONS for event in DOOR_EVENTS),
         (S.IDLE, E.DEADLINE),
         (S.IDLE, E.DISMISSED),
     }
@@ -173,20 +180,21 @@ def handle(
         return lane, ()
     deadline = now_us + times.of(row.limit) if row.limit else None
     kept = None if row.next is S.IDLE else decision or lane.decision
-    return Lane(row.next, kept, deadline, event is E.COMMIT_FAILED), row.commands
+    return Lane(row.next, kept, deadline, FAULT_OF.get(event)), row.commands
+
+
+_SIGNAL = {
+    LaneState.MEASURING: Signal.MEASURING,
+    LaneState.REFUSED: Signal.DENIED,
+    LaneState.REFERRED: Signal.REFERRED,
+    LaneState.PASSING: Signal.GRANTED,
+    LaneState.COMMITTING: Signal.GRANTED,
+}
 
 
 def signal(lane: Lane) -> Signal:
-    """Return what LED, buzzer and screen show for the transaction."""
+    """Return what LED, buzzer and screen show for the transaction. The station's fault is never shown as a refusal."""
     if lane.state is S.IDLE or lane.decision is None:
         return Signal.READY
-    if lane.commit_failed:
-        return Signal.STATION_FAULT
-    if lane.state is S.MEASURING:
-        return Signal.MEASURING
-    if lane.state is S.REFUSED:
-        return Signal.DENIED
-    if lane.state is S.REFERRED:
-        stationary = REASONS[lane.decision.reason].matter in (Matter.STATION, Matter.CLOCK)
-        return Signal.STATION_FAULT if stationary else Signal.REFERRED
-    return Signal.GRANTED
+    stationary = REASONS[lane.fault or lane.decision.reason].matter in (Matter.STATION, Matter.CLOCK)
+    return Signal.STATION_FAULT if stationary else _SIGNAL[lane.state]

@@ -14,9 +14,17 @@ from station.core import shape
 from station.core.documents import FIELDS, Envelope
 from station.core.facts import FACTS, LEVELS, NUMERIC, OPERATORS, Facts
 from station.core.model import LANGUAGES, Outcome, Rejected, Text
-from station.core.reasons import Reason
+from station.core.reasons import REASONS, Matter, Reason
 
 DEFAULT_LEVEL = "open"
+_ANY = frozenset(Matter)
+ALLOWED_MATTERS = {
+    Outcome.GRANT: _ANY,
+    Outcome.MEASURE: _ANY,
+    Outcome.DENY: frozenset({Matter.HOLDER}),
+    Outcome.REFER: _ANY - {Matter.NONE},
+}
+"""Whose matter the reason of a rule may be: nobody is denied for a fault of the station."""
 
 
 class PolicyError(ValueError):
@@ -134,6 +142,8 @@ def _rule(value: object, number: int) -> Rule:
     shape.keys_within(row, _RULE_KEYS, where)
     reason = Reason(shape.text(row.get("reason", "policy"), f"{where}.reason"))
     outcome = Outcome(shape.text(row.get("outcome"), f"{where}.outcome"))
+    if REASONS[reason].matter not in ALLOWED_MATTERS[outcome]:
+        raise PolicyError(Reason.POLICY_INVALID, f"{where}.reason: {reason} is no reason to {outcome}")
     return Rule(
         id=identifier,
         version=shape.integer(row.get("version"), f"{where}.version", 1),

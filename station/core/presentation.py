@@ -1,7 +1,7 @@
 """What is being held up: turns texts seen in frame after frame into single presentations.
 
 A pass read again while the person still holds it up is one presentation; a poster with a QR on the opposite wall is
-refused once. Refusals of one text that keep coming are counted, not recorded one by one.
+refused once. Refusals of one text that keep coming, and any flood of texts, are counted and not recorded one by one.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 MOST_TEXTS = 32
 """Texts remembered at once; beyond this the one unseen for longest is forgotten."""
 REPEAT_WINDOW_US = 60_000_000
+MOST_UNSIGNED = 10
+"""Refusals recorded in a minute of texts that nobody signed; more are counted: nobody fills the disk with a QR."""
 FLICKER_US = 500_000
 """A code in view may go unread for so long: a hand shakes, a screen reflects."""
 
@@ -46,30 +48,46 @@ def keep(attention: Attention, texts: Iterable[str], now_us: int) -> Attention:
     return Attention(dict(attention.seen) | {text: now_us for text in texts if text in attention.seen})
 
 
-def forget(attention: Attention, texts: Iterable[str]) -> Attention:
-    """Let `texts` count as new when next seen."""
-    return Attention({text: at for text, at in attention.seen.items() if text not in set(texts)})
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A recorded refusal: its event, how many of the same came after it, and until when they are counted."""
+
+    seq: int
+    count: int
+    until_us: int
 
 
 @dataclass(frozen=True, slots=True)
-class Repeats:
-    """Refusals of one text: the event that recorded the first, and how many came after it."""
+class Refusals:
+    """The refusals of the last minute, by a digest of reason and text."""
 
-    key: str = ""
-    first_seq: int = 0
-    count: int = 0
-    until_us: int = 0
+    recorded: Mapping[str, Repeat] = field(default_factory=dict)
 
-    def covers(self, key: str, now_us: int) -> bool:
-        """Say whether a refusal with this key repeats the recorded one."""
-        return key == self.key and now_us < self.until_us
+    def covers(self, key: str, *, signed: bool) -> str | None:
+        """Return the key under which a refusal is only counted: its own, or that of any once unsigned ones abound."""
+        if key in self.recorded:
+            return key
+        return next(reversed(list(self.recorded))) if not signed and len(self.recorded) >= MOST_UNSIGNED else None
+
+    @property
+    def next_expiry_us(self) -> int | None:
+        """When the oldest entry is done, monotonic microseconds."""
+        return min((repeat.until_us for repeat in self.recorded.values()), default=None)
 
 
-def first_refusal(key: str, seq: int, now_us: int) -> Repeats:
+def note_refusal(refusals: Refusals, key: str, seq: int, now_us: int) -> Refusals:
     """Begin counting after a refusal was recorded as event `seq`."""
-    return Repeats(key, seq, 0, now_us + REPEAT_WINDOW_US)
+    return Refusals({**refusals.recorded, key: Repeat(seq, 0, now_us + REPEAT_WINDOW_US)})
 
 
-def count_one(repeats: Repeats) -> Repeats:
-    """Count one more."""
-    return Repeats(repeats.key, repeats.first_seq, repeats.count + 1, repeats.until_us)
+def count_refusal(refusals: Refusals, key: str) -> Refusals:
+    """Count one more under a key that `covers` returned."""
+    known = refusals.recorded[key]
+    return Refusals({**refusals.recorded, key: Repeat(known.seq, known.count + 1, known.until_us)})
+
+
+def settle(refusals: Refusals, now_us: int) -> tuple[Refusals, tuple[Repeat, ...]]:
+    """Forget what is a minute old; return those of it that were repeated, to be recorded."""
+    done = [repeat for repeat in refusals.recorded.values() if now_us >= repeat.until_us]
+    kept = {key: repeat for key, repeat in refusals.recorded.items() if now_us < repeat.until_us}
+    return Refusals(kept), tuple(repeat for repeat in done if repeat.count)

@@ -65,6 +65,7 @@ class Reason(StrEnum):
     NO_POLICY = "no-policy"
     CLOCK_LOST = "clock-lost"
     JOURNAL_FAILED = "journal-failed"
+    RELAY_FAILED = "relay-failed"
     # documents
     DOCUMENT_MALFORMED = "document-malformed"
     DOCUMENT_UNSIGNED = "document-unsigned"
@@ -124,6 +125,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.NO_POLICY: ReasonInfo(_S, "denied-authentication-unavailable"),
     Reason.CLOCK_LOST: ReasonInfo(Matter.CLOCK, "denied-authentication-unavailable"),
     Reason.JOURNAL_FAILED: ReasonInfo(_S, "denied-other"),
+    Reason.RELAY_FAILED: ReasonInfo(_S, "denied-other"),
     Reason.DOCUMENT_MALFORMED: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_UNSIGNED: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_OUT_OF_ROLE: ReasonInfo(_U, "none"),

@@ -1,14 +1,21 @@
-"""How far the clock can be trusted: TRUSTED, HOLDOVER or LOST (docs/reference/pass-format.md, "Clock states")."""
+"""How far the clock can be trusted: TRUSTED, HOLDOVER or LOST (docs/reference/pass-format.md, "Clock states").
+
+TRUSTED: the kernel is synchronised, or a real-time clock set it at boot, and neither contradicts centrally signed time.
+HOLDOVER: it was trusted since boot and runs on by itself. LOST: nothing vouches for it; then the time goes on from the
+last known one, which is a floor and not an answer: who needs the time goes to the guard.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from station.core.model import ClockState, Instant
 
 DRIFT = 50e-6
 """Holdover grows by 50 ppm: a crystal over the temperature range of an outdoor box."""
 SYNCED_UNCERTAINTY_S = 0.1
+RTC_UNCERTAINTY_S = 2.0
+"""A real-time clock is read to the second, and drifts while the machine is off."""
 FARTHEST_AHEAD_US = 45 * 86_400 * 1_000_000
 """A clock farther beyond the floor than this is not believed, whoever set it."""
 BACKWARD_TOLERANCE_US = 2_000_000
@@ -16,37 +23,54 @@ BACKWARD_TOLERANCE_US = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class ClockReading:
-    """What the operating system says. `synced`: the kernel's clock is disciplined (adjtimex, no STA_UNSYNC)."""
+    """What the operating system says. `synced`: disciplined by NTP or PTP; `from_rtc`: set from a real-time clock."""
 
     wall_us: int
     mono_us: int
     synced: bool
+    from_rtc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class ClockMemory:
-    """What the station remembers. `floor_us`: centrally signed time; `saved_us`: the last journaled wall time."""
+    """What the station remembers. `floor_us`: centrally signed time; `saved_us`: the latest time it went by.
+
+    `anchor_mono_us`: when (monotonic) both were known, so that a LOST clock goes on from them;
+    `trusted_mono_us`: when the clock was last trusted since boot, None if never.
+    """
 
     floor_us: int = 0
     saved_us: int = 0
-    last_sync_mono_us: int | None = None
+    anchor_mono_us: int = 0
+    trusted_mono_us: int | None = None
 
 
 def judge(reading: ClockReading, memory: ClockMemory) -> Instant:
     """Say what time it is and how sure that is."""
     wall, mono = reading.wall_us, reading.mono_us
-    too_early = wall < memory.floor_us - BACKWARD_TOLERANCE_US
     too_late = memory.floor_us > 0 and wall > memory.floor_us + FARTHEST_AHEAD_US
-    if reading.synced and not too_early and not too_late:
+    plausible = wall >= memory.floor_us - BACKWARD_TOLERANCE_US and not too_late
+    forward = wall >= memory.saved_us - BACKWARD_TOLERANCE_US
+    if reading.synced and plausible:
         return Instant(wall, mono, ClockState.TRUSTED, SYNCED_UNCERTAINTY_S)
-    if too_early or wall < memory.saved_us - BACKWARD_TOLERANCE_US:
-        return Instant(max(wall, memory.floor_us, memory.saved_us), mono, ClockState.LOST, 0.0)
-    since = mono - (memory.last_sync_mono_us or 0)
-    return Instant(wall, mono, ClockState.HOLDOVER, SYNCED_UNCERTAINTY_S + since / 1e6 * DRIFT)
+    if reading.from_rtc and plausible and forward:
+        return Instant(wall, mono, ClockState.TRUSTED, RTC_UNCERTAINTY_S)
+    if plausible and forward and memory.trusted_mono_us is not None:
+        grown = (mono - memory.trusted_mono_us) / 1e6 * DRIFT
+        return Instant(wall, mono, ClockState.HOLDOVER, SYNCED_UNCERTAINTY_S + grown)
+    known = max(memory.floor_us, memory.saved_us) + max(0, mono - memory.anchor_mono_us)
+    return Instant(wall if plausible and forward else known, mono, ClockState.LOST, 0.0)
 
 
-def remember(memory: ClockMemory, reading: ClockReading, instant: Instant) -> ClockMemory:
-    """Return what to remember after `instant` was judged from `reading`."""
-    if reading.synced and instant.state is ClockState.TRUSTED:
-        return ClockMemory(memory.floor_us, memory.saved_us, reading.mono_us)
-    return memory
+def remember(memory: ClockMemory, instant: Instant) -> ClockMemory:
+    """Return what to remember after `instant` was judged."""
+    if instant.state is ClockState.LOST:
+        return memory
+    trusted = instant.mono_us if instant.state is ClockState.TRUSTED else memory.trusted_mono_us
+    saved = instant.wall_us if instant.state is ClockState.TRUSTED else max(memory.saved_us, instant.wall_us)
+    return ClockMemory(memory.floor_us, saved, instant.mono_us, trusted)
+
+
+def raise_floor(memory: ClockMemory, signed_us: int) -> ClockMemory:
+    """Return the memory with centrally signed time taken in; the floor never sinks."""
+    return replace(memory, floor_us=max(memory.floor_us, signed_us))

@@ -117,17 +117,27 @@ def test_lock_during_release_takes_effect_when_it_has_expired(eventually, bench,
     assert bench.levels(RELAY)[-3:] == [0, 1, 0]
 
 
-def test_release_alone_never_relocks(eventually, bench, made):
-    """After an exit release nothing locks until the gate asks for it; then it is immediate."""
+def test_an_exit_release_relocks_by_itself(eventually, bench, made):
+    """After the exit button the door locks again even while the gate thread is held up and asks for nothing."""
     outputs = LaneOutputs(DOOR, bench.factory())
     made.append(outputs)
     outputs.lock()
+    outputs.release(Release.REX, 0.2)
+    assert bench.level(RELAY) == 1
+    eventually(lambda: bench.level(RELAY) == 0, "the door is locked again")
+
+
+def test_an_exit_release_does_not_end_a_passage(eventually, bench, made):
+    """The exit button during a granted passage prolongs it; only the gate's own lock ends it."""
+    outputs = LaneOutputs(DOOR, bench.factory())
+    made.append(outputs)
+    outputs.unlock()
     outputs.release(Release.REX, 0.05)
     over = threading.Event()
     assert not over.wait(0.4)
     assert bench.level(RELAY) == 1
     outputs.lock()
-    eventually(lambda: bench.level(RELAY) == 0, "the gate's lock works after the release")
+    eventually(lambda: bench.level(RELAY) == 0, "the gate's lock works")
 
 
 def test_unlock_during_release_forgets_the_remembered_lock(bench, made):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,10 +39,8 @@ def test_what_is_accepted_is_the_only_text_for_its_bytes(text):
 @given(st.text(max_size=40))
 def test_any_text_is_decoded_or_refused(text):
     """Nothing but Base45Error ever comes out of a text."""
-    try:
+    with contextlib.suppress(base45.Base45Error):
         assert isinstance(base45.decode(text), bytes)
-    except base45.Base45Error as error:
-        assert str(error)
 
 
 @pytest.mark.parametrize(

@@ -19,9 +19,10 @@ from station.core.documents import (
     admit,
     kid_of,
     open_document,
+    open_held,
     open_trust,
 )
-from station.core.model import PassClass, Rejected
+from station.core.model import ClockState, Instant, PassClass, Rejected
 from station.core.reasons import Reason
 from tests.core.issuing import (
     CENTRAL,
@@ -259,8 +260,7 @@ def test_random_bytes_are_refused(raw):
 # --- what is never taken back ----------------------------------------------------------------------------------------
 
 FIVE = envelope(POLICY, {}, seq=5)
-MARK = HighWater(FIVE.seq, FIVE.hash)
-SEEN = {CENTRAL.kid: MARK}
+SEEN = {CENTRAL.kid: HighWater(FIVE.seq, FIVE.hash)}
 NEXT = envelope(POLICY, {}, seq=6, prev=FIVE.hash)
 
 
@@ -276,6 +276,7 @@ def reason_of(verdict: Rejected | None) -> Reason | None:
         (FIVE, None),  # the very same again
         (envelope(POLICY, {}, seq=6), None),  # no predecessor named
         (envelope(POLICY, {}, seq=9, prev=bytes(32)), None),  # some were missed
+        (envelope(POLICY, {}, seq=9, iat=NOW - 61), Reason.DOCUMENT_ROLLBACK),  # a greater number, an older date
         (envelope(POLICY, {}, seq=4), Reason.DOCUMENT_ROLLBACK),
         (envelope(POLICY, {}, seq=1), Reason.DOCUMENT_ROLLBACK),
         (envelope(POLICY, {"rules": [1]}, seq=5), Reason.DOCUMENT_CONFLICT),
@@ -289,7 +290,7 @@ def reason_of(verdict: Rejected | None) -> Reason | None:
 )
 def test_what_may_follow_the_document_in_force(new, expected):
     """Rollback, conflict, broken link, future and freeze are each refused by name; their edges are admitted."""
-    assert reason_of(admit(new, MARK, SEEN, NOW_INSTANT)) is expected
+    assert reason_of(admit(new, FIVE, SEEN, NOW_INSTANT)) is expected
 
 
 def test_the_first_document_needs_no_predecessor():
@@ -304,7 +305,7 @@ def test_rollback_is_refused_after_the_document_in_force_is_lost():
 
 def test_marks_are_kept_per_key():
     """The mark of another key says nothing about this one's numbers."""
-    assert admit(envelope(POLICY, {}, seq=4), None, {STRANGER.kid: MARK}, NOW_INSTANT) is None
+    assert admit(envelope(POLICY, {}, seq=4), None, {STRANGER.kid: SEEN[CENTRAL.kid]}, NOW_INSTANT) is None
 
 
 def test_old_bundles_do_not_return_whichever_two_roots_signed():
@@ -326,23 +327,42 @@ def test_an_unsure_clock_widens_both_edges():
     unsure = replace(NOW_INSTANT, uncertainty_s=100.0)
     early = envelope(POLICY, {}, seq=6, iat=NOW + FUTURE_TOLERANCE_S + 100)
     late = envelope(POLICY, {}, seq=6, exp=NOW - 100)
-    assert admit(early, MARK, SEEN, unsure) is None
-    assert admit(late, MARK, SEEN, unsure) is None
-    assert admit(early, MARK, SEEN, NOW_INSTANT) is not None
-    assert admit(late, MARK, SEEN, NOW_INSTANT) is not None
+    assert admit(early, FIVE, SEEN, unsure) is None
+    assert admit(late, FIVE, SEEN, unsure) is None
+    assert admit(early, FIVE, SEEN, NOW_INSTANT) is not None
+    assert admit(late, FIVE, SEEN, NOW_INSTANT) is not None
+
+
+def test_a_lost_clock_judges_no_dates_but_all_numbers():
+    """Who does not know the time takes documents of any date; rollback and conflict are refused all the same."""
+    lost = Instant(0, 0, ClockState.LOST)
+    for new in (envelope(POLICY, {}, seq=6), envelope(POLICY, {}, seq=6, exp=1)):
+        assert admit(new, FIVE, SEEN, lost) is None
+    assert reason_of(admit(envelope(POLICY, {}, seq=4), FIVE, SEEN, lost)) is Reason.DOCUMENT_ROLLBACK
+    assert reason_of(admit(envelope(POLICY, {"rules": []}, seq=5), FIVE, SEEN, lost)) is Reason.DOCUMENT_CONFLICT
+
+
+def test_a_document_held_is_taken_apart_without_its_key():
+    """A document that took effect opens again after its key was withdrawn; a damaged one is a ValueError."""
+    raw = document_raw("policy", {"rules": []}, STRANGER, seq=3)
+    held = open_held(raw)
+    assert (held.type, held.seq, held.signers, held.raw) == (POLICY, 3, (STRANGER.kid,), raw)
+    for damaged in (raw[:-1], raw + b"\x00", b"", cose.sign1(b"\x80", CENTRAL.kid, CENTRAL.private)):
+        with pytest.raises(ValueError, match=r"\w"):
+            open_held(damaged)
 
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(1, 12), max_size=20))
 def test_numbers_never_go_back(offers):
     """Whatever order documents arrive in, the numbers of those that take effect never fall."""
-    in_force: HighWater | None = None
+    in_force: Envelope | None = None
     seen: dict[bytes, HighWater] = {}
     taken = []
     for seq in offers:
         new = envelope(POLICY, {}, seq=seq)
         if admit(new, in_force, seen, NOW_INSTANT) is None:
-            in_force = seen[CENTRAL.kid] = HighWater(new.seq, new.hash)
+            in_force, seen[CENTRAL.kid] = new, HighWater(new.seq, new.hash)
             taken.append(seq)
     assert taken == sorted(taken)
     assert not offers or taken[-1] == max(offers)

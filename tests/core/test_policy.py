@@ -27,7 +27,7 @@ from station.core.model import (
     TemperatureReading,
 )
 from station.core.policy import Condition, Policy, PolicyError, first_match, read_policy, read_table
-from station.core.reasons import Reason
+from station.core.reasons import REASONS, Matter, Reason
 from tests.core.issuing import NOW, NOW_INSTANT, ZONE, credential, envelope, policy, policy_source, rule, site, table
 
 FACTS_NOW = observe(credential(), Status.OK, NOT_MEASURED, site(), "open", 480, NOW_INSTANT)
@@ -93,6 +93,7 @@ MISTAKES = {
     "instruction too long": (rule(say={**WORDS, "en": "x" * 401}), INVALID, "at most 400"),
     "instruction with control characters": (rule(say={**WORDS, "en": "a\x1bb"}), INVALID, "say.en is not printable"),
     "description missing": ({k: v for k, v in rule().items() if k != "describe"}, INVALID, "describe is not a map"),
+    "denied as granted": (rule(outcome="deny", reason="granted"), INVALID, "granted is no reason to deny"),
     "id used twice": (rule(id="first"), INVALID, "two rules share an id"),
 }
 
@@ -140,11 +141,13 @@ def test_a_signed_policy_is_read_or_refused_with_its_reason():
     assert refused.reason is UNKNOWN_FACT
 
 
-anything = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8) | st.binary(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.integers(), inner, max_size=3),
-    max_leaves=8,
-)
+def nested(inner: st.SearchStrategy) -> st.SearchStrategy:
+    """Return lists and maps of values."""
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6) | st.integers(), inner, max_size=3)
+
+
+leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
+anything = st.recursive(leaves | st.binary(max_size=8), nested, max_leaves=8)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -154,10 +157,13 @@ anything = st.recursive(
 )
 def test_any_row_is_read_or_refused(changes, others):
     """Rows and fields of any shape are read or refused with a reason of policies; nothing else is raised."""
+    fields = {**table(rule(**changes)), **others}
     try:
-        read_table(1, {**table(rule(**changes)), **others})
-    except PolicyError as error:
-        assert error.reason in {UNKNOWN_FACT, UNKNOWN_OPERATOR, INVALID}
+        read_table(1, fields)
+    except PolicyError:
+        with pytest.raises(PolicyError) as caught:
+            read_table(1, fields)
+        assert caught.value.reason in {UNKNOWN_FACT, UNKNOWN_OPERATOR, INVALID}
 
 
 # --- which row decides -----------------------------------------------------------------------------------------------
@@ -310,7 +316,7 @@ def test_what_is_observed_is_what_can_be_asked():
         holder = credential(pass_class=kind, health=health, phone_key=None if code is None else bytes(33))
         moment = Instant(NOW * 1_000_000, 0, clock)
         facts = observe(holder, status, TemperatureReading(band), site(), "control", 480, moment)
-        for name, info in FACTS.items():
+        for info in FACTS.values():
             value = info.read(facts)
             if info.values is not None:
                 assert value in info.values
@@ -351,8 +357,15 @@ def test_a_health_code_of_tomorrow_has_age_0():
     assert observe(holder, Status.OK, NOT_MEASURED, site(), "open", 0, NOW_INSTANT).health_age_days == 0
 
 
-@given(st.sampled_from(Outcome))
-def test_every_outcome_can_be_written(outcome):
-    """Each outcome has its word."""
-    (row,) = read(rule(outcome=outcome.value)).rules
-    assert row.outcome is outcome
+@pytest.mark.parametrize("outcome", Outcome)
+def test_nobody_is_denied_for_a_fault_of_the_station(outcome):
+    """A denial gives a reason that is the holder's matter, a referral one that is somebody's; others give any."""
+    for reason in Reason:
+        matter = REASONS[reason].matter
+        fits = {Outcome.DENY: matter is Matter.HOLDER, Outcome.REFER: matter is not Matter.NONE}.get(outcome, True)
+        row = rule(outcome=outcome.value, reason=reason.value)
+        if fits:
+            assert read(row).rules[0].outcome is outcome
+            continue
+        with pytest.raises(PolicyError, match="is no reason to"):
+            read(row)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from station.core.presentation import (
     FLICKER_US,
     MOST_TEXTS,
+    MOST_UNSIGNED,
     REPEAT_WINDOW_US,
     Attention,
-    Repeats,
-    count_one,
-    first_refusal,
-    forget,
+    Refusals,
+    Repeat,
+    count_refusal,
     keep,
     look,
+    note_refusal,
+    settle,
 )
 
 FRAME_US = 33_000
@@ -66,8 +69,20 @@ def test_two_people_one_after_the_other():
     """The next person's pass counts at once, and then the first may come again at once."""
     watching = Watching()
     assert watching.frames(10, "A") == ["A"]
+    watching.now_us += FLICKER_US
     assert watching.frames(20, "B") == ["B"]
+    watching.now_us += FLICKER_US
     assert watching.frames(20, "A") == ["A"]
+
+
+def test_a_swift_change_leaves_the_first_to_the_rearm_time():
+    """A code exchanged faster than flicker is told from flicker by the rearm time alone."""
+    watching = Watching()
+    assert watching.frames(10, "A") == ["A"]
+    assert watching.frames(20, "B") == ["B"]
+    assert watching.frames(1, "A") == []
+    watching.now_us += REARM_US
+    assert watching.frames(1, "A") == ["A"]
 
 
 def test_the_hand_over_does_not_retake_the_first():
@@ -114,14 +129,6 @@ def test_a_busy_lane_takes_up_nothing():
     assert watching.frames(1, "A", "B") == ["B"]
 
 
-def test_a_forgotten_text_is_new():
-    """What is told to forget counts as new although it never left."""
-    watching = Watching()
-    watching.frames(3, "A", "B")
-    watching.attention = forget(watching.attention, ["A", "C"])
-    assert watching.frames(1, "A", "B") == ["A"]
-
-
 def test_memory_is_bounded():
     """Of more texts than may be remembered, those unseen for longest are forgotten."""
     watching = Watching()
@@ -145,19 +152,69 @@ def test_whatever_is_shown(frames):
 # --- repeated refusals -----------------------------------------------------------------------------------------------
 
 
-def test_repeats_of_one_refusal_are_counted_within_their_window():
-    """A refusal covers the same key for a minute from its first record, however often it is repeated."""
-    repeats = first_refusal("key", 17, 1000)
-    assert (repeats.first_seq, repeats.count) == (17, 0)
-    assert repeats.covers("key", 1000)
-    assert not repeats.covers("other", 1000)
-    repeats = count_one(count_one(repeats))
-    assert (repeats.first_seq, repeats.count) == (17, 2)
-    assert repeats.covers("key", 1000 + REPEAT_WINDOW_US - 1)
-    assert not repeats.covers("key", 1000 + REPEAT_WINDOW_US)
+def noted(*keys: str, now_us: int = 1000) -> Refusals:
+    """Return the state after these refusals were recorded at one moment, as events 1, 2 ..."""
+    refusals = Refusals()
+    for seq, key in enumerate(keys, 1):
+        refusals = note_refusal(refusals, key, seq, now_us)
+    return refusals
 
 
 def test_before_any_refusal_nothing_is_a_repeat():
-    """A fresh lane covers no key, not even an empty one."""
-    assert not Repeats().covers("", 0)
-    assert not Repeats().covers("key", 0)
+    """A fresh lane covers no key, not even an empty one, and waits for nothing."""
+    for key, signed in (("", True), ("key", False)):
+        assert Refusals().covers(key, signed=signed) is None
+    assert Refusals().next_expiry_us is None
+    assert settle(Refusals(), 10**12) == (Refusals(), ())
+
+
+@pytest.mark.parametrize("signed", [True, False])
+def test_a_recorded_refusal_covers_its_own_kind(signed):
+    """The same refusal again is counted under its own record; another is recorded by itself."""
+    refusals = noted("a", "b")
+    assert refusals.covers("a", signed=signed) == "a"
+    assert refusals.covers("c", signed=signed) is None
+    refusals = count_refusal(count_refusal(refusals, "a"), "a")
+    assert (refusals.recorded["a"].seq, refusals.recorded["a"].count) == (1, 2)
+    assert (refusals.recorded["b"].seq, refusals.recorded["b"].count) == (2, 0)
+
+
+def test_a_flood_of_unsigned_texts_is_counted():
+    """Beyond ten in a minute new texts nobody signed are counted under a known one; signed passes never are."""
+    few = noted(*map(str, range(MOST_UNSIGNED - 1)))
+    assert few.covers("new", signed=False) is None
+    many = noted(*map(str, range(MOST_UNSIGNED)))
+    assert many.covers("new", signed=False) in many.recorded
+    assert many.covers("new", signed=True) is None
+
+
+def test_repeats_are_told_when_their_minute_is_over():
+    """A minute after its record a refusal is forgotten, and told with its count if it was repeated."""
+    refusals = count_refusal(note_refusal(noted("quiet", "loud"), "late", 3, 5000), "loud")
+    due = 1000 + REPEAT_WINDOW_US
+    assert refusals.next_expiry_us == due
+    assert settle(refusals, due - 1) == (refusals, ())
+    left, told = settle(refusals, due)
+    assert told == (Repeat(2, 1, due),)
+    assert list(left.recorded) == ["late"]
+    assert left.covers("loud", signed=True) is None
+    assert left.next_expiry_us == 5000 + REPEAT_WINDOW_US
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, REPEAT_WINDOW_US)), max_size=60))
+def test_every_refusal_is_recorded_or_counted_once(shown):
+    """Over any run of refusals: records plus counted repeats are all refusals, none lost and none doubled."""
+    refusals, now_us, records, counted = Refusals(), 0, 0, 0
+    for key, pause_us in shown:
+        now_us += pause_us
+        refusals, told = settle(refusals, now_us)
+        counted += sum(repeat.count for repeat in told)
+        known = refusals.covers(key, signed=True)
+        if known:
+            refusals = count_refusal(refusals, known)
+        else:
+            records += 1
+            refusals = note_refusal(refusals, key, records, now_us)
+    refusals, told = settle(refusals, now_us + REPEAT_WINDOW_US)
+    assert refusals == Refusals()
+    assert records + counted + sum(repeat.count for repeat in told) == len(shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from functools import cache
 
 import station.cli
 import sync.central.cli
@@ -11,9 +12,9 @@ import sync.cli
 from tests.docs.blocks import Row, code
 
 PARSERS = {
-    "gate-station": station.cli._parser,
-    "gate-sync": sync.cli._parser,
-    "gate-central": sync.central.cli._parser,
+    "gate-station": cache(station.cli._parser),
+    "gate-sync": cache(sync.cli._parser),
+    "gate-central": cache(sync.central.cli._parser),
 }
 
 

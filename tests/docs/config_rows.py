@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -50,32 +50,25 @@ def values(info: Any) -> str:
     if isinstance(info, mi.Metadata):
         said = (info.extra_json_schema or {}).get("description", "")
         return values(info.type) + (f", {said}" if said else "")
-    match info:
-        case mi.UnionType():
-            return values(next(one for one in info.types if not isinstance(one, mi.NoneType)))
-        case mi.StructType():
-            return "table"
-        case mi.IntType():
-            return "whole number" + _range(info)
-        case mi.FloatType():
-            return "number" + _range(info)
-        case mi.StrType():
-            return ("text " + code(info.pattern.replace(r"\Z", "$"))) if info.pattern else "text" + _length(info)
-        case mi.BoolType():
-            return "true or false"
-        case mi.LiteralType():
-            return " or ".join(code(value) for value in info.values)
-        case mi.EnumType():
-            return " or ".join(code(member.value) for member in info.cls)
-        case mi.DictType():
-            return "map" + _length(info)
-        case mi.VarTupleType() | mi.ListType():
-            return "list" + _length(info) + f" of: {values(info.item_type)}"
-        case mi.CustomType() if info.cls is Path:
-            return "path"
-        case mi.RawType():
-            return "any JSON value"
-    raise AssertionError(f"tests/docs does not know how to describe {info!r}")
+    if isinstance(info, mi.UnionType):
+        return values(next(one for one in info.types if not isinstance(one, mi.NoneType)))
+    if isinstance(info, mi.CustomType) and info.cls is Path:
+        return "path"
+    describe = DESCRIBE.get(type(info))
+    assert describe is not None, f"tests/docs does not know how to describe {info!r}"
+    return describe(info)
+
+
+def _choice(words: Iterable[object]) -> str:
+    return " or ".join(map(code, words))
+
+
+def _text(info: mi.StrType) -> str:
+    return f"text {code(info.pattern.replace(chr(92) + 'Z', '$'))}" if info.pattern else "text" + _length(info)
+
+
+def _list(info: Any) -> str:
+    return "list" + _length(info) + f" of: {values(info.item_type)}"
 
 
 def _range(info: mi.IntType | mi.FloatType) -> str:
@@ -88,7 +81,7 @@ def _big(number: float) -> str:
     for exponent in (53, 63):
         if number == 2**exponent or number == 2**exponent - 1:
             return f"2^{exponent}" + (" - 1" if number % 2 else "")
-    return f"{number:g}" if number < 1e6 else str(number)  # noqa: PLR2004 - where %g turns to powers of ten
+    return f"{number:g}" if number < 1e6 else str(number)  # %g turns to powers of ten here
 
 
 def _length(info: Any) -> str:
@@ -96,6 +89,21 @@ def _length(info: Any) -> str:
     if low == high and low is not None:
         return f", exactly {low}"
     return f", {low or 0} to {high}" if high is not None else ""
+
+
+DESCRIBE: dict[type, Callable[[Any], str]] = {
+    mi.StructType: lambda _: "table",
+    mi.IntType: lambda info: "whole number" + _range(info),
+    mi.FloatType: lambda info: "number" + _range(info),
+    mi.StrType: _text,
+    mi.BoolType: lambda _: "true or false",
+    mi.LiteralType: lambda info: _choice(info.values),
+    mi.EnumType: lambda info: _choice(member.value for member in info.cls),
+    mi.DictType: lambda info: "map" + _length(info),
+    mi.VarTupleType: _list,
+    mi.ListType: _list,
+    mi.RawType: lambda _: "any JSON value",
+}
 
 
 def _default(field: Any) -> str:

@@ -22,7 +22,7 @@ Branches = tuple[tuple[int, str], ...]
 
 
 NEVER = {Kind.OVERRIDE: {"band", "skin_c", "scan_us", "captured_us"}}
-"""Fields that the code's form allows and its values exclude: an override carries no measurement. Tested by running it."""
+"""Fields the code's form allows and its values exclude: an override measures nothing (tests/docs/test_events.py)."""
 
 
 class UnreadablePayloadError(Exception):

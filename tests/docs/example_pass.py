@@ -1,4 +1,4 @@
-"""The worked example of the documentation: one pass, made by the issuer's code with a key that is known to everybody."""
+"""The worked example of the documentation: one pass, made by the issuer's code with a key everybody knows."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import subprocess
 from collections.abc import Iterator
@@ -37,6 +38,12 @@ def project_files() -> tuple[Path, ...]:
     except (OSError, subprocess.CalledProcessError):  # an unpacked archive
         found = [path for path in ROOT.rglob("*") if not SKIPPED & set(path.relative_to(ROOT).parts)]
     return tuple(path for path in sorted(found) if path.is_file())
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    """Return the syntax tree of a Python file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def pages() -> list[Path]:

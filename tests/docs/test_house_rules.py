@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import ROOT
-from tests.docs.pages import project_files
+from tests.docs.pages import project_files, tree
 
 PYTHON = [path for path in project_files() if path.suffix == ".py"]
 TESTS = [path for path in PYTHON if path.is_relative_to(ROOT / "tests") and path.name.startswith("test_")]
 # Put together from pieces, so that this file does not hold what it looks for.
 FORBIDDEN = {
-    "a package index's address": r"https?://[^\s/\"']*(?:" + "|".join(("pypi", "pythonhosted", "npmjs", "nexus", "artifactory", "devpi")) + r")",
+    "a package index's address": r"https?://[^\s/\"']*(?:" + "pypi|pythonhosted|npmjs|nexus|artifactory|devpi)",
     "an index option": r"^\s*--(?:extra-)?index-url|^\s*--find-links|^\s*-i https?:",
     "a workspace path": "/" + r"work/(?:main|shared|issue|\.)|/tmp/" + "(?:BRIEF|issue)" + r"\d*\.md",
 }
@@ -30,7 +30,7 @@ def test_every_test_says_what_it_proves(path: Path) -> None:
     """Each test function, and each method of a test class, has a docstring."""
     silent = [
         f"{node.name} (line {node.lineno})"
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.name.startswith("test_")
         and not ast.get_docstring(node)
@@ -40,11 +40,7 @@ def test_every_test_says_what_it_proves(path: Path) -> None:
 
 def test_every_module_says_what_it_is() -> None:
     """Each Python file of the project begins with a docstring; an empty file has nothing to say."""
-    silent = [
-        _name(path)
-        for path in PYTHON
-        if (text := path.read_text(encoding="utf-8")).strip() and not ast.get_docstring(ast.parse(text))
-    ]
+    silent = [_name(path) for path in PYTHON if (module := tree(path)).body and not ast.get_docstring(module)]
     assert not silent
 
 

@@ -69,8 +69,9 @@ def test_first_gate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pyt
     roots: list[str] = []
     for example in _page("tutorial/first-gate.md"):
         if example.kind == "toml":
-            found = iter(roots)
-            text = re.sub(r'"([0-9])\1{63}"', lambda _: f'"{next(found)}"', example.body)
+            text = example.body
+            for number, root in enumerate(roots, 1):
+                text = text.replace(f'"{str(number) * 64}"', f'"{root}"')
             Path("station.toml").write_text(text, encoding="utf-8")
         for words in command_lines(example):
             _run(words, tmp_path / "office")

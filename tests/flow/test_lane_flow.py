@@ -5,8 +5,9 @@ from __future__ import annotations
 from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Band, TemperatureReading
+from station.core.reasons import Reason
 from station.core.signals import Signal
-from station.ports import DeviceFault, InputKind
+from station.ports import DecodedCode, DeviceFault, InputKind, Sighting
 from station.views import lane_signal, lane_view
 
 NORMAL = TemperatureReading(Band.NORMAL, 36.5, 21.0, 6)
@@ -56,7 +57,7 @@ def test_the_guard_opens_on_a_full_disk_and_it_is_recorded_late(leaving):
     start_shut(leaving)
     leaving.fill_disk()
     leaving.show(leaving.office.issue())
-    assert leaving.flow.guard_open("li", "known to me")
+    assert leaving.flow.guard_open("li", "known to me") is None
     assert leaving.energised
     leaving.free_disk()
     leaving.recorder.probe(leaving.clock.now())
@@ -74,6 +75,7 @@ def test_the_journal_alarm_ends_with_the_next_record(leaving):
     leaving.free_disk()
     leaving.let(5)
     leaving.show(leaving.office.issue())
+    leaving.flow.tend()
     assert leaving.energised
     assert "journal" not in leaving.flow.doorway.alarms
 
@@ -162,7 +164,7 @@ def test_the_guard_opens_for_a_referral_and_says_why(coming):
     start_shut(coming).show(coming.office.issue())
     coming.flow.screened(coming.asked[-1], TemperatureReading(Band.RAISED, 38.2, 21.0, 6))
     assert coming.flow.lane.state is LaneState.REFERRED
-    assert coming.flow.guard_open("li", "36.8 by hand")
+    assert coming.flow.guard_open("li", "36.8 by hand") is None
     override = coming.events(Kind.OVERRIDE)[0].payload
     assert (override["operator"], override["why"]) == ("li", "36.8 by hand")
     assert override["of"] == coming.events(Kind.DECISION)[0].seq
@@ -179,7 +181,7 @@ def test_a_referral_nobody_answers_ends(coming):
 
 
 def test_a_relay_that_fails_is_an_alarm_not_a_crash(leaving, monkeypatch):
-    """When the relay cannot be driven the grant is recorded, the alarm rings, and it ends with the next good move."""
+    """When the relay cannot be driven, nobody is told to come through, and the alarm ends with the next good move."""
     start_shut(leaving)
 
     def broken() -> None:
@@ -188,6 +190,9 @@ def test_a_relay_that_fails_is_an_alarm_not_a_crash(leaving, monkeypatch):
     monkeypatch.setattr(leaving.outputs, "unlock", broken)
     leaving.show(leaving.office.issue())
     assert "relay" in leaving.flow.doorway.alarms
+    assert lane_view(leaving.flow, 0).headline["en"] == "This gate cannot move the door"
+    assert [e.payload["what"] for e in leaving.events(Kind.PASSAGE)] == ["relay-failed"]
+    assert leaving.flow.guard_open("li", "let him in") is Reason.RELAY_FAILED
     monkeypatch.undo()
     leaving.let(10)
     leaving.show(leaving.office.issue())
@@ -214,3 +219,45 @@ def test_the_journal_keeps_no_names_and_no_plates(leaving):
     assert "granted" in everything
     assert "欧阳" not in everything
     assert "99999" not in everything
+
+
+def test_a_flood_of_codes_is_counted_not_recorded(leaving):
+    """A screen that shows a new code ten times a second fills no disk: ten are recorded, the rest counted."""
+    start_shut(leaving)
+    for number in range(200):
+        leaving.show(f"https://example.org/{number}")
+        leaving.let(0.1)
+    leaving.let(61)
+    assert len(leaving.decisions()) == 10
+    assert sum(e.payload["count"] for e in leaving.events(Kind.REPEAT)) == 190
+
+
+def test_who_put_one_of_two_passes_away_is_served(leaving):
+    """After "one at a time" the person who goes on holding up one pass is decided, without taking it away first."""
+    start_shut(leaving)
+    first, second = leaving.office.issue(), leaving.office.issue()
+    leaving.show(first, second)
+    for _ in range(60):
+        leaving.let(0.1)
+        leaving.show(first)
+    assert leaving.decisions() == [("deny", "one-at-a-time"), ("grant", "granted")]
+
+
+def test_a_frame_that_waited_is_thrown_away(leaving):
+    """A sighting that lay in the queue while the disk was slow may show the person before: it opens for nobody."""
+    start_shut(leaving)
+    code = leaving.office.issue()
+    captured = leaving.clock.now().mono_us * 1000
+    leaving.clock.move(2)
+    leaving.flow.see(Sighting("lane", [DecodedCode(code, code.encode(), (), "test")], captured))
+    assert leaving.decisions() == []
+    assert not leaving.energised
+
+
+def test_a_dismissal_is_recorded_with_who_and_why(coming):
+    """A guard who sends a referred person away leaves name and reason in the journal."""
+    start_shut(coming).show(coming.office.issue())
+    coming.flow.screened(coming.asked[-1], TemperatureReading(Band.RAISED, 38.2, 21.0, 6))
+    assert coming.flow.dismiss("li", "sent to the clinic")
+    payload = coming.events(Kind.PASSAGE)[0].payload
+    assert (payload["what"], payload["operator"], payload["why"]) == ("dismissed", "li", "sent to the clinic")

@@ -1,0 +1,161 @@
+"""Documents in force: only what verifies and is newer, whatever the order, also across a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import replace
+
+import pytest
+
+from station.core.documents import DocumentType
+from station.core.events import Kind, decode
+from station.core.model import ClockState, Instant, Rejected
+from station.core.reasons import Reason
+from station.documents import INBOX_MARK, Documents, Taken, Waiting
+from station.journal import Journal
+from tests.demo.office import ZONE, Office
+
+NOW = Instant(time.time_ns() // 1000, 5_000_000)
+
+
+class Shelf:
+    """A station's documents over its journal, reopened at will."""
+
+    def __init__(self, folder, office: Office) -> None:
+        self.folder, self.office, self.chunks = folder, office, {}
+        self.journal = Journal(folder, "boot-1")
+        self.documents = self._open()
+
+    def _open(self) -> Documents:
+        roots = [bytes.fromhex(root) for root in self.office.roots]
+        return Documents(self.journal, roots, ZONE, self.chunks.get)
+
+    def restart(self) -> None:
+        """Close and open everything, as a restart does."""
+        self.journal.close()
+        self.journal = Journal(self.folder, "boot-2")
+        self.documents = self._open()
+
+    def raw(self, kind: str) -> bytes:
+        return (self.office.shelf.folder / f"{kind}.cose").read_bytes()
+
+    def bring_chunks(self) -> None:
+        """Let the chunks of the office's newest manifest arrive."""
+        self.chunks.update({hashlib.sha256(chunk).digest(): chunk for _, chunk in self.office.shelf.chunks()})
+
+    def results(self) -> list[object]:
+        """The results of the recorded document events."""
+        events = [decode(raw) for _, raw in self.journal.last(100)]
+        return [event.payload["result"] for event in events if event.kind == Kind.DOCUMENT]
+
+    @property
+    def mark(self) -> int:
+        return int(self.journal.state(INBOX_MARK) or b"0")
+
+
+@pytest.fixture
+def shelf(tmp_path):
+    """An empty station and an office with one of each document."""
+    office = Office(tmp_path / "office")
+    office.issue()
+    office.sign_status()
+    made = Shelf(tmp_path / "station", office)
+    yield made
+    made.journal.close()
+
+
+def test_any_order_ends_with_all_in_force(shelf):
+    """A broker hands retained documents out in any order: policy and list wait for the bundle that names their keys."""
+    shelf.bring_chunks()
+    assert isinstance(shelf.documents.offer("policy", shelf.raw("policy"), NOW, 1), Rejected)
+    assert isinstance(shelf.documents.offer("status", shelf.raw("status"), NOW, 2), Rejected)
+    assert isinstance(shelf.documents.offer("trust", shelf.raw("trust"), NOW, 3), Taken)
+    assert set(shelf.documents.in_force) == set(DocumentType)
+    assert shelf.mark == 3
+    shelf.restart()
+    assert set(shelf.documents.in_force) == set(DocumentType)
+    assert shelf.documents.policy is not None
+
+
+def test_what_waits_is_not_forgotten_by_a_restart(shelf):
+    """While a manifest waits for chunks, the inbox is not marked as read beyond it."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    assert shelf.documents.offer("status", shelf.raw("status"), NOW, 2) == Waiting(1)
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, 3)
+    assert shelf.mark == 1
+    shelf.bring_chunks()
+    assert shelf.documents.retry(NOW) == [Taken(DocumentType.STATUS, 1)]
+    assert shelf.documents.statuses is not None
+
+
+def test_an_older_manifest_never_overtakes_a_newer_one(shelf):
+    """Of two waiting manifests the newer ends in force, whichever came first; the older is refused as rollback."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    older = shelf.raw("status")
+    shelf.office.issue()
+    shelf.office.sign_status()
+    newer = shelf.raw("status")
+    shelf.documents.offer("status", newer, NOW, 2)
+    shelf.documents.offer("status", older, NOW, 3)
+    shelf.bring_chunks()
+    shelf.documents.retry(NOW)
+    assert shelf.documents.in_force[DocumentType.STATUS].seq == 2
+    shelf.restart()
+    assert shelf.documents.in_force[DocumentType.STATUS].seq == 2
+
+
+def test_rollback_is_refused_across_a_restart(shelf):
+    """An older policy is refused with its reason and recorded; the newer one stays in force."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW)
+    old = shelf.raw("policy")
+    shelf.documents.offer("policy", old, NOW)
+    shelf.office.sign_policy("control")
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW)
+    shelf.restart()
+    refused = shelf.documents.offer("policy", old, NOW)
+    assert isinstance(refused, Rejected)
+    assert refused.reason is Reason.DOCUMENT_ROLLBACK
+    assert shelf.documents.policy.level(ZONE) == "control"
+    assert shelf.results()[-1] == "document-rollback"
+
+
+def test_a_wrong_chunk_is_not_taken_for_the_right_one(shelf):
+    """Only bytes with the hash that the manifest names count; until they come, the manifest waits."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW)
+    shelf.bring_chunks()
+    for digest in shelf.chunks:
+        shelf.chunks[digest] = b"x" * 16384
+    assert shelf.documents.offer("status", shelf.raw("status"), NOW) == Waiting(1)
+
+
+def test_documents_of_a_withdrawn_key_stay_and_say_so(shelf):
+    """A bundle without the policy's key turns nobody away: the last good policy stays, marked, also after a restart."""
+    shelf.bring_chunks()
+    for kind in ("trust", "policy", "status"):
+        shelf.documents.offer(kind, shelf.raw(kind), NOW)
+    keyring = shelf.office.keyring
+    records = [record for record in keyring.records() if record.name != "central"]
+    keyring.records = lambda: records
+    now = int(time.time())
+    shelf.documents.offer("trust", shelf.office.shelf.sign_trust(keyring, (now, now + 1000)), NOW)
+    assert shelf.documents.withdrawn(DocumentType.POLICY)
+    shelf.restart()
+    assert shelf.documents.policy is not None
+    assert shelf.documents.withdrawn(DocumentType.POLICY)
+
+
+def test_a_lost_clock_takes_signed_documents_and_learns_from_them(shelf):
+    """A station that does not know the time takes what is signed; its date is at least a floor."""
+    lost = replace(NOW, wall_us=1_000_000, state=ClockState.LOST)
+    assert isinstance(shelf.documents.offer("trust", shelf.raw("trust"), lost), Taken)
+    assert shelf.documents.signed_us > 1_700_000_000_000_000
+
+
+@pytest.mark.parametrize("kind", ["trust", "policy", "status", "nonsense", "status-chunk"])
+@pytest.mark.parametrize("raw", [b"", b"x", b"\x00" * 5000, b"\xd2\x84"])
+def test_rubbish_is_refused_and_recorded(shelf, kind, raw):
+    """Whatever arrives under whatever name is refused with a reason of its own, recorded, and nothing is raised."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW)
+    assert isinstance(shelf.documents.offer(kind, raw, NOW, 9), Rejected)
+    assert str(shelf.results()[-1]).startswith("document-")

@@ -1,0 +1,90 @@
+"""The station's view of sync.db: a hostile or broken file never harms the gate thread."""
+
+from __future__ import annotations
+
+import os
+
+import apsw
+import pytest
+
+from station.inbox import NO_LINK, Inbox
+from station.schema import SYNC_DDL
+
+
+@pytest.fixture
+def database(tmp_path):
+    """A sync.db as gate-sync makes it."""
+    made = apsw.Connection(str(tmp_path / "sync.db"))
+    made.execute("PRAGMA journal_mode = WAL")
+    made.execute(SYNC_DDL)
+    yield made
+    made.close()
+
+
+ROW = "INSERT INTO inbox(type, hash, raw, received_us) VALUES ({}, randomblob(32), {}, 1)"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ROW.format("'policy'", "7"),
+        ROW.format("'policy'", "'text'"),
+        ROW.format("x'00ff'", "x'01'"),
+        ROW.format("CAST(x'ff' AS TEXT)", "x'01'"),
+        ROW.format("'policy'", "zeroblob(5000000)"),
+    ],
+)
+def test_odd_rows_are_passed_over(tmp_path, database, row):
+    """A row of the wrong type, encoding or size is never handed on, and never raises."""
+    database.execute(row)
+    found = Inbox(tmp_path).arrivals(0)
+    assert all(isinstance(arrival.raw, bytes) for arrival in found)
+
+
+def test_good_rows_come_in_order_a_few_at_a_time(tmp_path, database):
+    """Documents come oldest first, not all at once; chunks are asked for by hash."""
+    for number in range(9):
+        database.execute(ROW.format("'policy'", f"x'0{number}'"))
+    database.execute("INSERT INTO inbox(type, hash, raw, received_us) VALUES ('status-chunk', x'aa', x'bb', 1)")
+    inbox = Inbox(tmp_path)
+    first = inbox.arrivals(0)
+    assert [arrival.raw for arrival in first] == [b"\x00", b"\x01", b"\x02", b"\x03"]
+    assert inbox.arrivals(first[-1].id)[0].raw == b"\x04"
+    assert inbox.chunk(b"\xaa") == b"\xbb"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "INSERT INTO link VALUES (1, 1, 1, CAST(x'ff' AS TEXT))",
+        "INSERT INTO link VALUES (1, 'yes', 'never', x'00')",
+        "INSERT INTO delivered VALUES (5, 'many', x'00', 1)",
+        "DROP TABLE link",
+    ],
+)
+def test_odd_states_read_as_no_link_and_nothing_acknowledged(tmp_path, database, change):
+    """A broken link row or mark shows as not connected and nothing acknowledged: the safe side."""
+    database.execute(change)
+    inbox = Inbox(tmp_path)
+    assert inbox.link() == NO_LINK
+    assert inbox.acknowledged(5) == 0
+
+
+def test_a_pipe_in_its_place_does_not_hang(tmp_path):
+    """Something that is no file is not opened."""
+    os.mkfifo(tmp_path / "sync.db")
+    assert Inbox(tmp_path).arrivals(0) == []
+
+
+def test_a_new_file_is_found(tmp_path, database):
+    """When gate-sync makes its file anew, the next look reads the new one."""
+    inbox = Inbox(tmp_path)
+    assert inbox.arrivals(0) == []
+    database.close()
+    for path in tmp_path.glob("sync.db*"):
+        path.unlink()
+    again = apsw.Connection(str(tmp_path / "sync.db"))
+    again.execute(SYNC_DDL)
+    again.execute(ROW.format("'policy'", "x'07'"))
+    again.close()
+    assert [arrival.raw for arrival in inbox.arrivals(0)] == [b"\x07"]
