@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import threading
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from drivers.camera import open_camera
@@ -20,24 +18,21 @@ from drivers.pins import factory
 from drivers.reader import ReaderWorker
 from drivers.twins.world import World
 from station import __version__
-from station.absent import AbsentJournal, AbsentOutputs, AbsentReserve
+from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
 from station.config import Config, LaneConfig
-from station.core.documents import DocumentType
 from station.core.events import Kind
 from station.core.facts import Site
-from station.documents import Documents
 from station.flow import LaneFlow, Surroundings
 from station.gate import GateThread, InputChange, Rung
 from station.health import Ailment, HealthBoard
 from station.inbox import Inbox
-from station.journal import Journal, JournalFault
+from station.journal import JournalFault
 from station.mailbox import Mailbox
 from station.notify import notify
 from station.ports import DeviceFault, Sighting
 from station.recorder import Recorder
-from station.reserve import Reserve
-from station.schema import RING_SOCKET
+from station.records import can_open_journal, open_documents, open_journal, open_reserve
 from station.screen.serve import ScreenServer
 from station.screening import DeviceReport, ScreeningWorker, longest_screening_us
 from station.supervise import BellListener, Watchdog, run_safety_worker
@@ -47,33 +42,6 @@ log = logging.getLogger(__name__)
 INBOX_SOCKET = "inbox.sock"
 NO_THERMOMETER_US = 1_000_000
 MIND_EVERY_S = 2.0
-
-
-def boot_id() -> str:
-    """Return 8 hexadecimal digits that change with each boot of the machine: monotonic times compare within one."""
-    try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
-    except OSError:
-        return secrets.token_hex(4)
-
-
-def _read(path: Path) -> bytes | None:
-    """Return a provisioned file; None where there is none or it may not be read (which the log tells)."""
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        log.error("%s cannot be read (%s); check its owner and permissions", path, error)  # noqa: TRY400
-        return None
-
-
-def _open_reserve(folder: Path) -> Reserve:
-    try:
-        return Reserve(folder)
-    except JournalFault as fault:
-        log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
-        return AbsentReserve(fault)
 
 
 class Station:
@@ -96,7 +64,7 @@ class Station:
         self._closing.callback(self._recorder.close)
         inbox = Inbox(config.paths.sync_state)
         self._closing.callback(inbox.close)
-        self._documents = self._open_documents(inbox)
+        self._documents = open_documents(config, self._recorder.journal, inbox, self._clock)
         self._health = HealthBoard(self._tell_fault)
         self._gate = GateThread(
             config.station.id,
@@ -119,22 +87,14 @@ class Station:
 
     def _open_records(self) -> Recorder:
         paths = self._config.paths
-        journal = self._open_journal()
+        journal = open_journal(paths)
         self._clock = SystemClock(require_sync=self._config.time.require_sync, saved_us=journal.last_wall_us())
-        recorder = Recorder(journal, _open_reserve(paths.state), self._journal_failed)
+        recorder = Recorder(journal, open_reserve(paths.state), self._journal_failed)
         payload: dict[str, object] = {"version": __version__}
         if journal.quarantined:
             payload["quarantined"] = journal.quarantined.name
         recorder.commit_unless_broken(Kind.BOOT, payload, self._clock.now())
         return recorder
-
-    def _open_journal(self) -> Journal:
-        paths = self._config.paths
-        try:
-            return Journal(paths.state, boot_id(), paths.run / RING_SOCKET)
-        except JournalFault as fault:
-            log.error("%s; nobody is granted anything until it can be opened", fault)  # noqa: TRY400
-            return AbsentJournal(paths.state, fault)
 
     def _journal_failed(self, fault: JournalFault | None) -> None:
         if fault:
@@ -145,27 +105,6 @@ class Station:
     def _tell_fault(self, part: str, ailment: Ailment | None, before: str) -> None:
         payload = {"part": part, "what": "begins" if ailment else "ends", "fault": ailment.key if ailment else before}
         self._recorder.commit_unless_broken(Kind.FAULT, payload, self._clock.now())
-
-    def _open_documents(self, inbox: Inbox) -> Documents:
-        folder = self._config.paths.documents
-
-        def chunk(digest: bytes) -> bytes | None:
-            return _read(folder / "chunks" / f"{digest.hex()}.bin") or inbox.chunk(digest)
-
-        roots = [bytes.fromhex(root) for root in self._config.trust.roots]
-        documents = Documents(self._recorder.journal, roots, self._config.station.zone, chunk)
-        for kind in (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS):
-            self._provide(documents, kind, folder / f"{kind}.cose")
-        self._clock.raise_floor(documents.signed_us)
-        return documents
-
-    def _provide(self, documents: Documents, kind: DocumentType, path: Path) -> None:
-        raw = _read(path)
-        try:
-            if raw is not None and documents.is_newer(kind, raw):
-                log.info("document %s: %s", path, documents.offer(kind, raw, self._clock.now()))
-        except JournalFault as fault:
-            log.error("document %s cannot take effect: %s", path, fault)  # noqa: TRY400 - the fault tells it all
 
     # --- devices ---------------------------------------------------------------------------------------------------
 
@@ -291,11 +230,7 @@ class Station:
 
     def _journal_is_back(self) -> bool:
         """Say whether a journal that could not be opened at start can be now: then the station starts anew."""
-        if not isinstance(self._recorder.journal, AbsentJournal):
-            return False
-        try:
-            Journal(self._config.paths.state, boot_id()).close()
-        except JournalFault:
+        if not isinstance(self._recorder.journal, AbsentJournal) or not can_open_journal(self._config.paths):
             return False
         log.warning("the journal can be opened again; the station ends, to be started anew")
         return True

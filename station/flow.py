@@ -161,7 +161,7 @@ class LaneFlow:
             return
         self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
         if self._recorded:
-            self._refusals = note_refusal(self._refusals, digest, self._seq, self._now().mono_us)
+            self._refusals = note_refusal(self._refusals, digest, self._seq, self._now().mono_us, signed=signed)
 
     def settle_refusals(self, *, closing: bool = False) -> None:
         """Record how often refusals were repeated, once their minute is over (or the station stops)."""

@@ -7,7 +7,7 @@ refused once. Refusals of one text that keep coming, and any flood of texts, are
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 MOST_TEXTS = 32
 """Texts remembered at once; beyond this the one unseen for longest is forgotten."""
@@ -55,6 +55,8 @@ class Repeat:
     seq: int
     count: int
     until_us: int
+    signed: bool
+    """Whether somebody's key stood behind the text; unsigned ones can be made up without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,8 @@ class Refusals:
         """Return the key under which a refusal is only counted: its own, or that of any once unsigned ones abound."""
         if key in self.recorded:
             return key
-        return next(reversed(list(self.recorded))) if not signed and len(self.recorded) >= MOST_UNSIGNED else None
+        unsigned = [known for known, repeat in self.recorded.items() if not repeat.signed]
+        return unsigned[-1] if not signed and len(unsigned) >= MOST_UNSIGNED else None
 
     @property
     def next_expiry_us(self) -> int | None:
@@ -75,15 +78,15 @@ class Refusals:
         return min((repeat.until_us for repeat in self.recorded.values()), default=None)
 
 
-def note_refusal(refusals: Refusals, key: str, seq: int, now_us: int) -> Refusals:
+def note_refusal(refusals: Refusals, key: str, seq: int, now_us: int, *, signed: bool) -> Refusals:
     """Begin counting after a refusal was recorded as event `seq`."""
-    return Refusals({**refusals.recorded, key: Repeat(seq, 0, now_us + REPEAT_WINDOW_US)})
+    return Refusals({**refusals.recorded, key: Repeat(seq, 0, now_us + REPEAT_WINDOW_US, signed)})
 
 
 def count_refusal(refusals: Refusals, key: str) -> Refusals:
     """Count one more under a key that `covers` returned."""
     known = refusals.recorded[key]
-    return Refusals({**refusals.recorded, key: Repeat(known.seq, known.count + 1, known.until_us)})
+    return Refusals({**refusals.recorded, key: replace(known, count=known.count + 1)})
 
 
 def settle(refusals: Refusals, now_us: int) -> tuple[Refusals, tuple[Repeat, ...]]:

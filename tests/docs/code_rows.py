@@ -13,6 +13,7 @@ from sync.central.collector import FILTERS
 from sync.downlink import LIMITS
 from tests.docs.blocks import ROOT, Row, code
 from tests.docs.config_rows import field_rows
+from tests.docs.pages import tree
 
 
 def reason_rows() -> list[Row]:
@@ -89,7 +90,7 @@ def _leaves() -> tuple[set[str], set[str]]:
     """Return the leaves of the topics up and down: constants handed to up, down, _publish and answer."""
     up, down = set[str](), set[str]()
     for path in (ROOT / "sync").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(path)):
             if isinstance(node, ast.Call) and (name := _called(node)) in ("up", "down", "_publish", "answer"):
                 leaf = _leaf(node.args[0 if name in ("_publish", "answer") else 1]) if len(node.args) > 1 else None
                 if leaf and leaf != "#":
@@ -130,7 +131,7 @@ def layout_rows() -> list[Row]:
     rows = []
     for package in ("station", "drivers", "sync"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            about = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            about = ast.get_docstring(tree(path)) or ""
             rows.append((code(path.relative_to(ROOT)), " ".join(about.split("\n\n")[0].split())))
     return rows
 

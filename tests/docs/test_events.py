@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
@@ -14,14 +16,17 @@ from station.core.events import Event, Kind, decode
 from station.core.facts import Site
 from station.core.model import Direction, Instant
 from station.documents import Documents
-from station.flow import LaneFlow, Surroundings
+from station.flow import _PASSAGE, LaneFlow, Surroundings
 from station.guard_desk import GuardDesk
 from station.journal import Journal
 from station.ports import DecodedCode, DeviceFault, Sighting, SignInAttempt
 from station.recorder import Recorder
 from station.reserve import Reserve
+from tests.docs.blocks import ROOT, read_rows
 from tests.docs.event_rows import written_fields
 from tests.docs.example_pass import EXPIRES, example_text, example_trust
+from tests.docs.pages import tree
+from tests.docs.tables import TABLES
 
 LANE = parse(
     f"""
@@ -129,3 +134,28 @@ def test_late_fields_are_those_listed(bench: Bench, tmp_path: Path) -> None:
     reserve.drain(bench.journal, bench.clock.now())
     reserve.close()
     assert _fields(bench.events(), Kind.LATE) == written_fields()[Kind.LATE]
+
+
+def _meaning(field: str) -> str:
+    table = next(table for table in TABLES if table.name == "payloads")
+    return next(row[1] for row in read_rows(table.found()) if row[0] == f"`{field}`")
+
+
+def test_every_end_of_a_passage_is_explained() -> None:
+    """Each word that `passage.what` can hold is explained, and no other."""
+    noted = {
+        node.args[0].value
+        for node in ast.walk(tree(ROOT / "station" / "flow.py"))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "_note_passage"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert set(re.findall("`([^`]+)`", _meaning("passage.what"))) == noted | set(_PASSAGE.values())
+
+
+def test_every_alarm_is_named() -> None:
+    """Each alarm that the station has words for is in the list, and no other."""
+    catalogue = (ROOT / "station" / "locale" / "en.ftl").read_text(encoding="utf-8")
+    known = re.findall(r"^alarm-([\w-]+)", catalogue, re.MULTILINE)
+    assert set(re.findall("`([^`]+)`", _meaning("alarm.alarm"))) == set(known)

@@ -20,6 +20,7 @@ from tests.docs.blocks import DOCS, ROOT
 from tests.docs.command_rows import PARSERS, subcommands
 from tests.docs.pages import Example, examples, pages, prose
 
+SHIPPED = sorted((ROOT / "systemd").glob("*.toml"))
 POLICIES = sorted((DOCS / "how-to" / "policies").glob("*.toml"))
 CATALOGUES = sorted((ROOT / "station" / "locale").glob("*.ftl"))
 _INLINE = re.compile(r"`(gate-(?:station|sync|central) [^`]+)`")
@@ -50,6 +51,14 @@ def _read_toml(example: Example) -> object:
 def test_toml_examples_are_read(example: Example) -> None:
     """Every TOML example passes the real loader."""
     assert _read_toml(example)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.name)
+def test_shipped_configurations_are_read(path: Path) -> None:
+    """Every configuration that is installed passes its loader once its blanks are filled in."""
+    text = path.read_text(encoding="utf-8")
+    assert "[station]" in text
+    assert _read_toml(Example(path, "toml", text))
 
 
 @pytest.mark.parametrize("path", POLICIES, ids=lambda path: path.name)

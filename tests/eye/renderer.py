@@ -48,11 +48,24 @@ def severity_of(index: int) -> int:
 
 def still(seed: int, condition: str, index: int) -> Picture:
     """Render a single picture. Raises KeyError for an unknown condition."""
-    rng = np.random.default_rng([seed, zlib.crc32(condition.encode()), index])
-    plan = plan_of(condition, severity_of(index), rng)
+    plan, rng = _planned_still(seed, condition, index)
     drawn = [held.draw(rng) for held in plan.held]
     gray, quads = _taken(plan, drawn, rng)
-    return Picture(gray, condition, severity_of(index), tuple(held.text for held in plan.held), quads)
+    return Picture(gray, condition, severity_of(index), _texts(plan), quads)
+
+
+def texts_of_still(seed: int, condition: str, index: int) -> tuple[str, ...]:
+    """Return the texts in that picture without rendering it."""
+    return _texts(_planned_still(seed, condition, index)[0])
+
+
+def _planned_still(seed: int, condition: str, index: int) -> tuple[Plan, Rng]:
+    rng = np.random.default_rng([seed, zlib.crc32(condition.encode()), index])
+    return plan_of(condition, severity_of(index), rng), rng
+
+
+def _texts(plan: Plan) -> tuple[str, ...]:
+    return tuple(held.text for held in plan.held)
 
 
 def burst(seed: int, index: int) -> Iterator[Picture]:
@@ -60,16 +73,31 @@ def burst(seed: int, index: int) -> Iterator[Picture]:
 
     Severity 1 is left out: a burst is meant to need more than one frame.
     """
-    condition = BURST_CONDITIONS[index % len(BURST_CONDITIONS)]
-    severity = 2 + index // len(BURST_CONDITIONS) % (SEVERITIES - 1)
-    rng = np.random.default_rng([seed, 77, index])
-    plan = plan_of(condition, severity, rng)
+    plan, rng = _planned_burst(seed, index)
     drawn = [held.draw(rng) for held in plan.held]
     drift = rng.normal(0, 1, 6) * np.array([0.010, 1.0, 1.0, 0.8, 0.012, 0.018])
-    texts = tuple(held.text for held in plan.held)
+    condition, severity = _condition_of_burst(index), _severity_of_burst(index)
     for frame in range(BURST_FRAMES):
         gray, quads = _taken(moved(plan, drift, frame - BURST_FRAMES // 2, rng), drawn, rng)
-        yield Picture(gray, f"burst/{condition}", severity, texts, quads)
+        yield Picture(gray, f"burst/{condition}", severity, _texts(plan), quads)
+
+
+def texts_of_burst(seed: int, index: int) -> tuple[str, ...]:
+    """Return the texts in that burst without rendering it."""
+    return _texts(_planned_burst(seed, index)[0])
+
+
+def _planned_burst(seed: int, index: int) -> tuple[Plan, Rng]:
+    rng = np.random.default_rng([seed, 77, index])
+    return plan_of(_condition_of_burst(index), _severity_of_burst(index), rng), rng
+
+
+def _condition_of_burst(index: int) -> str:
+    return BURST_CONDITIONS[index % len(BURST_CONDITIONS)]
+
+
+def _severity_of_burst(index: int) -> int:
+    return 2 + index // len(BURST_CONDITIONS) % (SEVERITIES - 1)
 
 
 def empty(seed: int, index: int) -> Picture:

@@ -6,6 +6,7 @@ import random
 import subprocess
 import sys
 import threading
+import urllib.request
 
 import pytest
 
@@ -21,7 +22,7 @@ KILLS = 12
 @pytest.mark.timeout(240)
 def test_the_demo_passes(tmp_path):
     """Every scenario is decided as expected, nothing is lost or doubled, and the demo's exit status says so."""
-    line = [sys.executable, "-m", "tests.demo", "--for", "1", "--folder", str(tmp_path)]
+    line = [sys.executable, "-m", "tests.demo", "--untimed", "--for", "1", "--folder", str(tmp_path)]
     done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=220, check=False)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
     assert "demo passed" in done.stdout
@@ -98,3 +99,27 @@ def test_the_audit_finds_a_relay_without_a_cause(rig):
     records, events = rig.pin_records(), rig.journal()
     assert unexplained_edges(records, events) == []
     assert unexplained_edges(records, [e for e in events if e.kind != "decision"]) != []
+
+
+def test_without_a_journal_the_station_shows_it_and_comes_back(tmp_path):
+    """A journal that cannot be opened: nobody is granted anything, REX works, the screen says why; then it starts anew."""
+    rig = Rig(tmp_path)
+    rig.office.issue()
+    rig.office.sign_status()
+    rig.start_world()
+    (tmp_path / "station" / "journal.db").mkdir()
+    try:
+        rig.start_station()
+        assert rig.station is not None
+        rig.show("out", {"id": "1", "codes": [{"text": rig.office.issue()}]})
+        rig._set(f"pin.{REX_PIN}", 0)
+        until(lambda: edges(rig.pin_records()), 5, "the exit button opens")
+        with urllib.request.urlopen(rig.screen_url) as page:
+            assert page.status == 200
+        assert [lane for lane, _ in edges(rig.pin_records())] == ["in"]
+        (tmp_path / "station" / "journal.db").rmdir()
+        until(lambda: rig.station is not None and not rig.station.running(), 15, "the station ends to start anew")
+        rig.start_station()
+        until(lambda: rig.journal(), 5, "it records again")
+    finally:
+        rig.stop_all()

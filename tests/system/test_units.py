@@ -97,6 +97,11 @@ def test_users_and_groups_of_units_exist(name: str) -> None:
     assert {(user, group) for group in named - {user}} <= memberships()
 
 
+def test_sysusers_takes_the_descriptions() -> None:
+    """No description has a colon, which would end the field in /etc/passwd and is refused with a warning."""
+    assert [row[3] for row in table("sysusers.d/gate-station.conf") if row[0] == "u" and ":" in row[3]] == []
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_commands_of_units_exist(name: str) -> None:
     """Every command a unit starts is a script of the distribution or a file that install.sh puts there."""

@@ -1,0 +1,92 @@
+"""Opens what the station remembers: journal, reserve and documents, and stands in for what cannot be opened."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from pathlib import Path
+
+from station.absent import AbsentJournal, AbsentReserve
+from station.config import Config, PathsConfig
+from station.core.documents import DocumentType
+from station.documents import Documents
+from station.inbox import Inbox
+from station.journal import Journal, JournalFault
+from station.ports import Clock
+from station.reserve import Reserve
+from station.schema import RING_SOCKET
+
+log = logging.getLogger(__name__)
+
+ORDER: Sequence[DocumentType] = (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS)
+
+
+def boot_id() -> str:
+    """Return 8 hexadecimal digits that change with each boot of the machine: monotonic times compare within one."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii")[:8]
+    except OSError:
+        return secrets.token_hex(4)
+
+
+def open_journal(paths: PathsConfig) -> Journal:
+    """Open the journal, or what stands in for one that cannot be opened."""
+    try:
+        return Journal(paths.state, boot_id(), paths.run / RING_SOCKET)
+    except JournalFault as fault:
+        log.error("%s; nobody is granted anything until it can be opened", fault)  # noqa: TRY400 - it tells it all
+        return AbsentJournal(paths.state, fault)
+
+
+def can_open_journal(paths: PathsConfig) -> bool:
+    """Say whether the journal can be opened now."""
+    try:
+        Journal(paths.state, boot_id()).close()
+    except JournalFault:
+        return False
+    return True
+
+
+def open_reserve(folder: Path) -> Reserve:
+    """Open the reserve, or what stands in for one that cannot be opened."""
+    try:
+        return Reserve(folder)
+    except JournalFault as fault:
+        log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
+        return AbsentReserve(fault)
+
+
+def open_documents(config: Config, journal: Journal, inbox: Inbox, clock: Clock) -> Documents:
+    """Open the documents in force and take up newer ones from the provisioned folder."""
+    folder = config.paths.documents
+
+    def chunk(digest: bytes) -> bytes | None:
+        return _read(folder / "chunks" / f"{digest.hex()}.bin") or inbox.chunk(digest)
+
+    roots = [bytes.fromhex(root) for root in config.trust.roots]
+    documents = Documents(journal, roots, config.station.zone, chunk)
+    for kind in ORDER:
+        _provide(documents, kind, folder / f"{kind}.cose", clock)
+    clock.raise_floor(documents.signed_us)
+    return documents
+
+
+def _provide(documents: Documents, kind: DocumentType, path: Path, clock: Clock) -> None:
+    raw = _read(path)
+    try:
+        if raw is not None and documents.is_newer(kind, raw):
+            log.info("document %s: %s", path, documents.offer(kind, raw, clock.now()))
+    except JournalFault as fault:
+        log.error("document %s cannot take effect: %s", path, fault)  # noqa: TRY400 - the fault tells it all
+
+
+def _read(path: Path) -> bytes | None:
+    """Return a provisioned file; None where there is none or it may not be read (which the log tells)."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        log.error("%s cannot be read (%s); check its owner and permissions", path, error)  # noqa: TRY400
+        return None

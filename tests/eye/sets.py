@@ -1,0 +1,159 @@
+"""The pictures readers are measured on: the real corpus, the rendered set, and the research prototype's pictures.
+
+A set holds descriptions; pictures are loaded or rendered one at a time, so that thousands of frames need no memory.
+Corpus and prototype lie outside the repository, in the folder named by EYE_SHARED or in ../shared beside the checkout.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from station.ports import Gray
+from tests.eye import renderer
+from tests.eye.conditions import BURST_CONDITIONS, CONDITIONS
+
+SHARED_VARIABLE = "EYE_SHARED"
+_CHECKOUT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True)
+class Still:
+    """One picture. `expected`: texts a reader should find; none at all where nothing may be read (`negative`)."""
+
+    name: str
+    category: str
+    expected: tuple[str, ...]
+    load: Callable[[], Gray]
+
+    @property
+    def negative(self) -> bool:
+        return not self.expected
+
+
+@dataclass(frozen=True)
+class Burst:
+    """Ten frames of one presented pass."""
+
+    name: str
+    category: str
+    expected: tuple[str, ...]
+    frames: Callable[[], Iterator[Gray]]
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """A named set. `issued`: texts that count as valid in it, as a signature check would say."""
+
+    name: str
+    stills: tuple[Still, ...] = ()
+    bursts: tuple[Burst, ...] = ()
+
+    @property
+    def issued(self) -> frozenset[str]:
+        return frozenset(text for item in (*self.stills, *self.bursts) for text in item.expected)
+
+
+def shared_folder() -> Path:
+    """Folder with corpus and prototype; it need not exist."""
+    return Path(os.environ.get(SHARED_VARIABLE) or _CHECKOUT.parent / "shared")
+
+
+def load_gray(path: Path) -> Gray:
+    """Read a stored picture as gray. Raises OSError naming a file that is none."""
+    picture = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    if picture is None:
+        raise OSError(f"{path} is no picture that OpenCV can read; take it out of the manifest or restore the file")
+    return np.asarray(picture, np.uint8)
+
+
+def real(every: int = 1) -> PictureSet | None:
+    """Return the corpus, or every n-th picture of it; None where it is not there."""
+    folder = shared_folder() / "corpus" / "qr"
+    manifest = folder / "manifest.json"
+    if not manifest.is_file():
+        return None
+    rows = json.loads(manifest.read_text("utf-8"))[::every]
+    stills = (
+        Still(row["path"], row["category"], tuple(row.get("expected", ())), partial(load_gray, folder / row["path"]))
+        for row in rows
+    )
+    return PictureSet("real", tuple(stills))
+
+
+def rendered(seed: int, per_condition: int, empties: int, bursts: int) -> PictureSet:
+    """Return the freshly rendered set of `seed`: `per_condition` stills of each condition, severities in turn."""
+    stills = [
+        Still(f"{name}-{index}", name, renderer.texts_of_still(seed, name, index), partial(_still, seed, name, index))
+        for name in CONDITIONS
+        for index in range(per_condition)
+    ]
+    stills += [Still(f"empty-{index}", "empty", (), partial(_empty, seed, index)) for index in range(empties)]
+    shown = [
+        Burst(
+            f"burst-{index}",
+            f"burst/{BURST_CONDITIONS[index % len(BURST_CONDITIONS)]}",
+            renderer.texts_of_burst(seed, index),
+            partial(_frames, seed, index),
+        )
+        for index in range(bursts)
+    ]
+    return PictureSet("rendered", tuple(stills), tuple(shown))
+
+
+def _still(seed: int, condition: str, index: int) -> Gray:
+    return renderer.still(seed, condition, index).gray
+
+
+def _empty(seed: int, index: int) -> Gray:
+    return renderer.empty(seed, index).gray
+
+
+def _frames(seed: int, index: int) -> Iterator[Gray]:
+    return (picture.gray for picture in renderer.burst(seed, index))
+
+
+def prototype(folder: Path) -> PictureSet:
+    """Return pictures that the prototype's renderer wrote to `folder`. Raises OSError where its manifest is missing."""
+    rows = json.loads((folder / "manifest.json").read_text("utf-8"))
+    stills = (
+        Still(
+            Path(row["path"]).name,
+            row["category"],
+            tuple(row.get("expected", ())),
+            partial(load_gray, folder / Path(row["path"]).name),
+        )
+        for row in rows
+    )
+    stored = folder / "bursts.json"
+    bursts = (
+        Burst(f"burst-{number}", row["category"], tuple(row["expected"]), partial(_stored_frames, folder, row["paths"]))
+        for number, row in enumerate(json.loads(stored.read_text("utf-8")) if stored.is_file() else [])
+    )
+    return PictureSet("prototype", tuple(stills), tuple(bursts))
+
+
+def _stored_frames(folder: Path, paths: list[str]) -> Iterator[Gray]:
+    return (load_gray(folder / Path(path).name) for path in paths)
+
+
+def render_prototype(folder: Path, seed: int, per_condition: int, empties: int, bursts: int) -> bool:
+    """Let the prototype's own renderer, unchanged, write its pictures to `folder`; False where it is not there."""
+    program = shared_folder() / "prototypes" / "eye" / "generator.py"
+    if not program.is_file():
+        return False
+    counts = ["--n", str(per_condition), "--bursts", str(bursts), "--empty", str(empties)]
+    command = [sys.executable, "-B", str(program), str(folder), str(seed), *counts, "--bg", str(folder / "none")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"the prototype's renderer failed: {done.stderr.strip().splitlines()[-1:]}; run it by hand")
+    return True
