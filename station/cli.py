@@ -64,13 +64,15 @@ def _parser() -> argparse.ArgumentParser:
 
     command("run", _run, "run the station until it is told to stop (SIGTERM)")
     command("check-config", _check_config, "read the configuration and say what is wrong with it")
-    command("doctor", _doctor, "look at every part and say what to do").add_argument("--json", action="store_true")
+    command("doctor", _doctor, "look at every part and say what to do").add_argument(
+        "--json", action="store_true", help="for machines"
+    )
     decode = command("decode", _decode, "read the codes of pictures")
     decode.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="picture files or folders of them")
     decode.add_argument("--json", action="store_true", help="one JSON object per picture")
     export = command("export", _export, "write the journal as CSV or JSON lines")
-    export.add_argument("--format", choices=("csv", "jsonl"), default="csv")
-    export.add_argument("--since", type=int, default=1, metavar="SEQ")
+    export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="default: csv")
+    export.add_argument("--since", type=int, default=1, metavar="SEQ", help="first event; default: 1")
     _pass_commands(command("pass", _no_action, "look at passes"))
     _guard_commands(command("guard", _no_action, "who may sign in at the guard screen"))
     command("safe-outputs", _safe_outputs, "drive every output to its safe level (ExecStopPost)")

@@ -17,6 +17,7 @@ class Recorder:
         """`failed(fault)` tells that the journal no longer commits; `failed(None)` that it does again."""
         self.journal, self._reserve, self._failed = journal, reserve, failed
         self.broken = False
+        self._since_us = 0
 
     def commit(self, kind: Kind, payload: Payload, now: Instant, changes: Iterable[Change] = ()) -> int:
         """Commit one event; return its seq. Raises JournalFault."""
@@ -25,9 +26,9 @@ class Recorder:
                 self._reserve.drain(self.journal, now)
             seq = self.journal.append(kind, payload, now, changes)
         except JournalFault as fault:
-            self._note(fault)
+            self._note(fault, now)
             raise
-        self._note(None)
+        self._note(None, now)
         return seq
 
     def commit_or_reserve(self, kind: Kind, payload: Payload, now: Instant) -> int | None:
@@ -51,11 +52,12 @@ class Recorder:
     def probe(self, now: Instant) -> None:
         """See whether a broken journal works again, by recording that it does."""
         if self.broken:
-            self.commit_unless_broken(Kind.FAULT, {"part": "journal", "what": "ended"}, now)
+            payload = {"part": "journal", "what": "ends", "fault": "health-journal", "began_us": self._since_us}
+            self.commit_unless_broken(Kind.FAULT, payload, now)
 
-    def _note(self, fault: JournalFault | None) -> None:
+    def _note(self, fault: JournalFault | None, now: Instant) -> None:
         if (fault is not None) != self.broken:
-            self.broken = fault is not None
+            self.broken, self._since_us = fault is not None, now.wall_us
             self._failed(fault)
 
     def close(self) -> None:

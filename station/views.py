@@ -47,7 +47,7 @@ def lane_view(flow: LaneFlow, since_us: int) -> LaneView:
         headline=headline,
         next_step=step,
         door=flow.doorway.door.state.value,
-        who=holder(credential.name, credential.pass_class) if credential else "",
+        who=holder(credential) if credential else "",
         rule=decision.rule if decision else "",
         since_us=since_us,
         awaiting_guard=flow.lane.state is LaneState.REFERRED,

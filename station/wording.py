@@ -7,7 +7,7 @@ from importlib import resources
 
 from fluent.runtime import FluentBundle, FluentResource
 
-from station.core.model import LANGUAGES, Decision, PassClass, Text
+from station.core.model import LANGUAGES, Credential, Decision, Text
 from station.core.reasons import Reason
 
 
@@ -46,10 +46,11 @@ def next_step(decision: Decision) -> Text:
     return decision.say or text(f"reason-{decision.reason}", "next")
 
 
-def holder(name: str, pass_class: PassClass) -> str:
-    """Return a holder for the guard's eyes: masked name and class in both languages."""
-    words = text(f"class-{pass_class.name.lower()}")
-    return f"{name} · {words['zh']} {words['en']}".lstrip(" ·")
+def holder(credential: Credential) -> str:
+    """Return a holder for the guard's eyes: masked name, plate to compare with the car, class in both languages."""
+    words = text(f"class-{credential.pass_class.name.lower()}")
+    parts = (credential.name, credential.plate, f"{words['zh']} {words['en']}")
+    return " · ".join(part for part in parts if part)
 
 
 def part(name: str) -> str:

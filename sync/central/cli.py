@@ -31,6 +31,7 @@ from sync.notify import notify
 DEFAULT_CONFIG = Path("/etc/gate-central/central.toml")
 DAY_S = 86_400
 OK, FAILED, BAD_USE = 0, 1, 2
+CLASSES = [pass_class.name.lower() for pass_class in PassClass]
 
 Run = Callable[[argparse.Namespace], int]
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - argparse names no public type
@@ -54,11 +55,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="gate-central", description="The server end, and the office.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     served = _action(commands, "serve", _serve, "collect events and publish documents until told to stop")
-    served.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    served.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
+    )
     _key_commands(commands)
     _pass_commands(commands)
     sign = _office(commands, "policy", "rules").add_parser("sign", help="sign a policy from its TOML source")
-    sign.add_argument("source", type=Path)
+    sign.add_argument("source", type=Path, help="TOML file")
     _signing(sign, _policy_sign, days=30)
     status = _office(commands, "status", "status lists")
     change = status.add_parser("set", help="set the status of a pass, then sign the lists")
@@ -68,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     _signing(status.add_parser("sign", help="sign the lists as they are (hourly)"), _status_sign, days=7)
     documents = _office(commands, "documents", "what stations hold")
     publish = documents.add_parser("publish", help="hand the newest documents to the publisher")
-    publish.add_argument("--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE")
+    publish.add_argument(
+        "--config", type=Path, default=DEFAULT_CONFIG, metavar="FILE", help=f"default: {DEFAULT_CONFIG}"
+    )
     publish.add_argument("--scope", default="all", help="all, or a 12-digit zone")
     _with_office(publish, _publish)
     return parser
@@ -99,31 +104,35 @@ def _key_commands(commands: Commands) -> None:
     keys = _office(commands, "keys", "roots, issuing keys, trust bundle")
     _with_office(keys.add_parser("roots", help="make the three offline roots"), _keys_roots)
     make = keys.add_parser("issuer", help="make a key with roles and scope")
-    make.add_argument("name")
-    make.add_argument("--role", action="append", required=True, choices=[role.value for role in Role])
+    make.add_argument("name", help="name of the key's file")
+    make.add_argument(
+        "--role", action="append", required=True, choices=[role.value for role in Role], help="may be repeated"
+    )
     make.add_argument("--zone", action="append", metavar="PREFIX", help="area code prefix; default: everywhere")
-    make.add_argument("--class", dest="classes", action="append", choices=[c.name.lower() for c in PassClass])
-    make.add_argument("--days", type=int, default=730)
+    make.add_argument(
+        "--class", dest="classes", action="append", choices=CLASSES, help="classes it may issue; repeated"
+    )
+    make.add_argument("--days", type=int, default=730, help="validity, default 730")
     _with_office(make, _keys_issuer)
     trust = keys.add_parser("trust", help="sign a trust bundle that names every key, with two roots")
-    trust.add_argument("--days", type=int, default=365)
+    trust.add_argument("--days", type=int, default=365, help="validity, default 365")
     _with_office(trust, _keys_trust)
 
 
 def _pass_commands(commands: Commands) -> None:
     issue = _office(commands, "pass", "passes").add_parser("issue", help="issue a pass as PNG, SVG and printable sheet")
     issue.add_argument("--key", required=True, metavar="NAME", help="issuing key")
-    issue.add_argument("--class", dest="pass_class", required=True, choices=[c.name.lower() for c in PassClass])
+    issue.add_argument("--class", dest="pass_class", required=True, choices=CLASSES, help="who holds it")
     issue.add_argument("--zone", required=True, help="home zone, 12 digits")
-    issue.add_argument("--extra-zone", action="append", default=[])
-    issue.add_argument("--direction", choices=("in", "out", "both"), default="both")
+    issue.add_argument("--extra-zone", action="append", default=[], help="12 digits; may be repeated")
+    issue.add_argument("--direction", choices=("in", "out", "both"), default="both", help="default: both")
     issue.add_argument("--gate", action="append", default=[], help="limit to this gate; may be repeated")
     issue.add_argument("--name", default="", help="masked name")
-    issue.add_argument("--plate", default="")
-    issue.add_argument("--health", choices=[c.name.lower() for c in HealthCode])
+    issue.add_argument("--plate", default="", help="plate of a vehicle")
+    issue.add_argument("--health", choices=[c.name.lower() for c in HealthCode], help="health code, dated today")
     issue.add_argument("--from-hours", type=float, default=0.0, help="begin of validity from now, hours")
     issue.add_argument("--days", type=float, default=30.0, help="length of validity")
-    issue.add_argument("--out", type=Path, default=Path(), metavar="DIR")
+    issue.add_argument("--out", type=Path, default=Path(), metavar="DIR", help="folder for the files; default: here")
     issue.add_argument("--file", default="pass", help="name of the files to write")
     _with_office(issue, _pass_issue)
 
@@ -213,14 +222,18 @@ def _pass_issue(options: argparse.Namespace) -> int:
     return OK
 
 
-def _check_readable(office: Path, code: str) -> None:
-    """Refuse to hand out a pass that a gate would refuse, as far as the newest trust bundle tells."""
+def _read_back(office: Path, code: str) -> Credential | Rejected:
+    """Read a pass as a gate with the newest trust bundle does."""
     path = DocumentShelf(office).path(DocumentType.TRUST)
     if not path.exists():
         raise DocumentError(f"{path} does not exist; sign a trust bundle first: gate-central keys trust")
-    bundle = open_trust(path.read_bytes(), [root.public for root in Keyring(office).roots()])
-    verdict = bundle if isinstance(bundle, Rejected) else parse(code, bundle)
-    if isinstance(verdict, Rejected):
+    bundle = open_trust(path.read_bytes(), Keyring(office).public_roots())
+    return bundle if isinstance(bundle, Rejected) else parse(code, bundle)
+
+
+def _check_readable(office: Path, code: str) -> None:
+    """Refuse to hand out a pass that a gate would refuse, as far as the newest trust bundle tells."""
+    if isinstance(verdict := _read_back(office, code), Rejected):
         raise DocumentError(f"gates would refuse this pass: {verdict.reason} ({verdict.detail})")
 
 
@@ -244,10 +257,7 @@ def _entry(text: str, office: Path) -> tuple[bytes, int]:
     if not text.startswith("EP1:"):
         kid, _, index = text.partition(":")
         return bytes.fromhex(kid), int(index)
-    trust = open_trust(
-        DocumentShelf(office).path(DocumentType.TRUST).read_bytes(), [root.public for root in Keyring(office).roots()]
-    )
-    verdict = trust if isinstance(trust, Rejected) else parse(text, trust)
+    verdict = _read_back(office, text)
     if isinstance(verdict, Rejected):
         raise DocumentError(f"this is no pass of ours: {verdict.reason} ({verdict.detail})")
     if verdict.status_index is None:

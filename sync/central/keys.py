@@ -97,7 +97,18 @@ class Keyring:
         keys = [Ed25519PrivateKey.generate() for _ in range(ROOTS)]
         for number, key in enumerate(keys, 1):
             write_private(self.office / "roots" / f"root-{number}.key", key)
-        return [public_bytes(key) for key in keys]
+        public = [public_bytes(key) for key in keys]
+        replace_file(self.office / "roots.pub", "".join(f"{key.hex()}\n" for key in public).encode())
+        return public
+
+    def public_roots(self) -> list[bytes]:
+        """Return the public keys of the roots; their private keys may be in a safe."""
+        try:
+            return [bytes.fromhex(line) for line in (self.office / "roots.pub").read_text(encoding="ascii").split()]
+        except (OSError, ValueError) as error:
+            raise KeyringError(
+                f"{self.office / 'roots.pub'}: cannot be read ({error}); it is made with the roots"
+            ) from error
 
     def roots(self) -> list[SigningKey]:
         """Read the roots that are at hand (at least two are needed to sign)."""

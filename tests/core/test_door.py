@@ -217,6 +217,14 @@ def test_fire_releases_from_every_state(state):
     assert (door.state, door.deadline_us, done) == (S.OPEN, 3 + TIMES.held_us, [C.LOCK, C.END_FIRE])
 
 
+@pytest.mark.parametrize("before", [(), (E.OPENED,), (E.GRANT, E.OPENED, E.DEADLINE)])
+@pytest.mark.parametrize("opened", [(), (E.OPENED,)])
+def test_fire_ends_the_passage_it_interrupts(before, opened):
+    """A lane that waits for a passage is told its end when fire comes, whether or not the door was opened yet."""
+    passing, _ = after(*before, E.GRANT, *opened, door=SHUT)
+    assert after(E.FIRE, door=passing)[1][-1] is C.SHUT
+
+
 def test_the_end_of_a_fire_with_the_door_shut_locks():
     """A released door that is shut when the alarm is cleared is locked."""
     door, _ = after(E.FIRE, E.OPENED, E.CLOSED, door=SHUT)

@@ -136,6 +136,16 @@ def test_memory_is_bounded():
     assert list(watching.attention.seen) == [str(number) for number in range(10, MOST_TEXTS + 10)]
 
 
+def test_who_is_still_in_view_is_not_forgotten():
+    """A text seen again counts as seen last: the flood that follows pushes out others first."""
+    watching = Watching()
+    watching.frames(1, "A", *(str(number) for number in range(MOST_TEXTS - 1)))
+    watching.frames(1, "A")
+    watching.frames(1, "new")
+    assert "A" in watching.attention.seen
+    assert "0" not in watching.attention.seen
+
+
 @given(st.lists(st.tuples(st.sets(st.sampled_from("ABC")), st.integers(1, 2 * REARM_US)), max_size=40))
 def test_whatever_is_shown(frames):
     """New texts are among those shown, a text in two frames running within the flicker time is new at most once."""
@@ -152,11 +162,11 @@ def test_whatever_is_shown(frames):
 # --- repeated refusals -----------------------------------------------------------------------------------------------
 
 
-def noted(*keys: str, now_us: int = 1000) -> Refusals:
+def noted(*keys: str, now_us: int = 1000, signed: bool = False) -> Refusals:
     """Return the state after these refusals were recorded at one moment, as events 1, 2 ..."""
     refusals = Refusals()
     for seq, key in enumerate(keys, 1):
-        refusals = note_refusal(refusals, key, seq, now_us)
+        refusals = note_refusal(refusals, key, seq, now_us, signed=signed)
     return refusals
 
 
@@ -188,14 +198,26 @@ def test_a_flood_of_unsigned_texts_is_counted():
     assert many.covers("new", signed=True) is None
 
 
+def test_a_busy_gate_is_no_flood():
+    """Refusals of signed passes, however many, never take up what nobody signed; nor do they lend it their record."""
+    busy = noted(*map(str, range(3 * MOST_UNSIGNED)), signed=True)
+    assert busy.covers("new", signed=False) is None
+    for number in range(MOST_UNSIGNED):
+        busy = note_refusal(busy, f"junk {number}", 100 + number, 1000, signed=False)
+    busy = note_refusal(busy, "resident", 200, 1000, signed=True)
+    covered = busy.covers("new", signed=False)
+    assert covered is not None
+    assert covered.startswith("junk")
+
+
 def test_repeats_are_told_when_their_minute_is_over():
     """A minute after its record a refusal is forgotten, and told with its count if it was repeated."""
-    refusals = count_refusal(note_refusal(noted("quiet", "loud"), "late", 3, 5000), "loud")
+    refusals = count_refusal(note_refusal(noted("quiet", "loud"), "late", 3, 5000, signed=True), "loud")
     due = 1000 + REPEAT_WINDOW_US
     assert refusals.next_expiry_us == due
     assert settle(refusals, due - 1) == (refusals, ())
     left, told = settle(refusals, due)
-    assert told == (Repeat(2, 1, due),)
+    assert told == (Repeat(2, 1, due, signed=False),)
     assert list(left.recorded) == ["late"]
     assert left.covers("loud", signed=True) is None
     assert left.next_expiry_us == 5000 + REPEAT_WINDOW_US
@@ -214,7 +236,7 @@ def test_every_refusal_is_recorded_or_counted_once(shown):
             refusals = count_refusal(refusals, known)
         else:
             records += 1
-            refusals = note_refusal(refusals, key, records, now_us)
+            refusals = note_refusal(refusals, key, records, now_us, signed=True)
     refusals, told = settle(refusals, now_us + REPEAT_WINDOW_US)
     assert refusals == Refusals()
     assert records + counted + sum(repeat.count for repeat in told) == len(shown)

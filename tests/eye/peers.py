@@ -16,6 +16,7 @@ import numpy as np
 from station.ports import DecodedCode, Gray
 
 cv2.setNumThreads(1)
+cv2.setLogLevel(0)  # its detectors complain on stderr about every kanji segment
 
 Texts = tuple[str, ...]
 Read = Callable[[Gray], Texts]
@@ -39,13 +40,11 @@ def spelled(raw: bytes) -> str:
 
 
 def zxing() -> Read:
-    """zxing-cpp with its defaults, QR codes only."""
+    """zxing-cpp with its defaults, QR codes only; control characters are not spelled out, so that texts compare."""
     import zxingcpp  # noqa: PLC0415 - each peer is optional
 
-    def read(gray: Gray) -> Texts:
-        return tuple(code.text for code in zxingcpp.read_barcodes(gray, formats=zxingcpp.BarcodeFormat.QRCode))
-
-    return read
+    only, plain = zxingcpp.BarcodeFormat.QRCode, zxingcpp.TextMode.Plain
+    return lambda gray: tuple(code.text for code in zxingcpp.read_barcodes(gray, formats=only, text_mode=plain))
 
 
 def zbar() -> Read:
