@@ -26,7 +26,7 @@ demo: $(VENV)/.ready  ## the whole gate in one terminal, with FOR=40 for forty s
 
 test: $(VENV)/.ready check  ## every test, with real servers and a real browser
 	@sh .ci/packages.sh test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.ready  ## lint, types, layers
 	$(BIN)/ruff check .

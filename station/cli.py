@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from drivers.decoder import decode_file, make_decoder
 from drivers.mlx90614 import open_thermometer
 from drivers.outputs import drive_safe
 from drivers.pins import factory
@@ -23,8 +22,6 @@ from station.config import Config, ConfigError, load
 from station.core.credential import parse
 from station.core.documents import open_trust
 from station.core.model import Credential, Rejected
-from station.daemon import Station
-from station.doctor import examine
 from station.export import ExportError, events, write_csv, write_jsonl
 from station.journal import JournalFault
 from station.ports import DeviceFault
@@ -111,6 +108,8 @@ def _no_action(_options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from station.daemon import Station  # noqa: PLC0415 - safe-outputs must not wait for cameras and screen to load
+
     config = load(options.config)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     stop = threading.Event()
@@ -132,6 +131,8 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    from station.doctor import examine  # noqa: PLC0415 - as in _run
+
     findings = []
     for finding in examine(load(options.config)):
         findings.append(finding)
@@ -184,6 +185,8 @@ def _pictures(paths: list[Path]) -> list[Path]:
 
 
 def _decode(options: argparse.Namespace) -> int:
+    from drivers.decoder import decode_file, make_decoder  # noqa: PLC0415 - as in _run
+
     decoder, failed = make_decoder("pyzbar"), False
     for path in _pictures(options.pictures):
         began = time.perf_counter()
@@ -216,6 +219,8 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _pass_show(options: argparse.Namespace) -> int:
+    from drivers.decoder import decode_file, make_decoder  # noqa: PLC0415 - as in _run
+
     config = load(options.config)
     code = options.code
     if not code.startswith(("EP1:", "EL1:")) and Path(code).is_file():

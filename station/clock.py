@@ -60,4 +60,4 @@ class SystemClock:
 
     def raise_floor(self, signed_us: int) -> None:
         """Take in centrally signed time: the clock is not earlier than that."""
-        self.memory = raise_floor(self.memory, signed_us)
+        self.memory = raise_floor(self.memory, signed_us, time.monotonic_ns() // 1000)

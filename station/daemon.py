@@ -17,7 +17,7 @@ from drivers.outputs import LaneOutputs
 from drivers.pins import factory
 from drivers.reader import ReaderWorker
 from drivers.twins.world import World
-from station import __version__
+from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
 from station.config import Config, LaneConfig
@@ -93,6 +93,8 @@ class Station:
         payload: dict[str, object] = {"version": __version__}
         if journal.quarantined:
             payload["quarantined"] = journal.quarantined.name
+            fault = DeviceFault("journal", f"set aside as {journal.quarantined}", "Keep the file for central")
+            self._mailbox.put(DeviceReport("journal-quarantined", fault))
         recorder.commit_unless_broken(Kind.BOOT, payload, self._clock.now())
         return recorder
 
@@ -229,6 +231,14 @@ class Station:
                     reader.stop()
                 self._start_reader(lane)
         self._mind_screen()
+        self._mailbox.put(DeviceReport("guards", self._guards_fault()))
+
+    def _guards_fault(self) -> DeviceFault | None:
+        try:
+            known = guards.load(self._config.paths.guards)
+        except guards.GuardsError as error:
+            return DeviceFault("guards", str(error), "Run: gate-station guard add NAME")
+        return None if known else DeviceFault("guards", "nobody can sign in", "Run: gate-station guard add NAME")
 
     def _journal_is_back(self) -> bool:
         """Say whether a journal that could not be opened at start can be now: then the station starts anew."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from station.config import Config, LaneConfig
 from station.journal import FILE
 from station.ports import DeviceFault
 
+EXAMPLE_ROOT = "gate-station example root"
+"""The roots of systemd/station.toml are SHA-256 of this text and a number: keys that nobody has."""
 SPARE_BYTES = 500 * 1024 * 1024
 BOOT_CONFIG = (Path("/boot/firmware/config.txt"), Path("/boot/config.txt"))
 MODEL = Path("/proc/device-tree/model")
@@ -72,6 +75,7 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _finding("clock", _clock)
     yield _finding("disk", lambda: _disk(config.paths.state))
     yield _finding("journal", lambda: _journal(config.paths.state / FILE))
+    yield _finding("roots", lambda: _roots(config))
     yield _finding("documents", lambda: _documents(config))
     yield _finding("guards", lambda: _guards(config.paths.guards))
     yield from _sync()
@@ -186,9 +190,7 @@ def _disk(folder: Path) -> str:
     if free < SPARE_BYTES:
         raise Ailing(f"{here}: {free >> 20} MiB free", f"Free at least {SPARE_BYTES >> 20} MiB or use a larger card.")
     if not os.access(here, os.W_OK):
-        raise Ailing(
-            f"{here} cannot be written by this user", "Run the doctor as the service user: sudo -u gate-station"
-        )
+        raise Ailing(f"{here} cannot be written by this user", "Run: sudo gate-station doctor")
     return f"{here}: {free >> 20} MiB free"
 
 
@@ -219,6 +221,13 @@ def _documents(config: Config) -> str:
             f"{folder}: {', '.join(missing)} missing", "Copy them from the office; until then the guard decides."
         )
     return f"{folder}: {3 - len(missing)} of 3 provisioned"
+
+
+def _roots(config: Config) -> str:
+    examples = {hashlib.sha256(f"{EXAMPLE_ROOT} {number}".encode()).hexdigest() for number in (1, 2, 3)}
+    if examples & set(config.trust.roots):
+        raise Ailing("the roots are those of the example", "Put the office's three roots into [trust] roots.")
+    return "three roots"
 
 
 def _guards(path: Path) -> str:

@@ -48,12 +48,14 @@ class Doorway:
         self._recorder, self._clock, self._tell_lane = recorder, clock, tell_lane
         self._times = doors.DoorTimes(round(config.unlock_s * 1e6), round(config.held_s * 1e6))
         self.door = Door()
+        self._failing: set[str] = set()
+        """The moves that failed last time; the alarm ends when each has worked again."""
         self.alarms: dict[str, int] = {}
         """Alarms that ring, with the wall time they began (microseconds)."""
 
     def start(self) -> None:
         """Secure the door. Without a contact it counts as shut; with one, the first report tells."""
-        self._drive(self._outputs.lock)
+        self._drive("lock", self._outputs.lock)
         if self._config.contact is None:
             self.step(DoorEvent.CLOSED)
 
@@ -75,10 +77,10 @@ class Doorway:
     def _do(self, command: DoorCommand) -> None:
         match command:
             case DoorCommand.UNLOCK:
-                if not self._drive(self._outputs.unlock):
+                if not self._drive("unlock", self._outputs.unlock):
                     self.step(DoorEvent.RELAY_FAILED)
             case DoorCommand.LOCK:
-                self._drive(self._outputs.lock)
+                self._drive("lock", self._outputs.lock)
             case DoorCommand.PASSED:
                 self._tell_lane(LaneEvent.PASSED)
             case DoorCommand.SHUT:
@@ -93,14 +95,17 @@ class Doorway:
                 name, begins = _ALARM[command]
                 self.alarm(name, begins=begins)
 
-    def _drive(self, move: Callable[[], None]) -> bool:
+    def _drive(self, name: str, move: Callable[[], None]) -> bool:
         try:
             move()
         except DeviceFault as fault:
             log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
+            self._failing.add(name)
             self.alarm("relay", begins=True)
             return False
-        self.alarm("relay", begins=False)
+        self._failing.discard(name)
+        if not self._failing:
+            self.alarm("relay", begins=False)
         return True
 
     def _not_passed(self) -> None:

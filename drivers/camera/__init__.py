@@ -18,12 +18,18 @@ from station.ports import Camera, DeviceFault
 __all__ = ["open_camera"]
 
 
+def _quiet() -> None:
+    """OpenCV would repeat its warnings with every attempt; a DeviceFault is told once. 4.11 and 4.14 name it apart."""
+    silence = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    silence(0)
+
+
 def open_camera(config: CameraConfig, world: World | None) -> Camera:
     """Return the camera of the configured source; its own `open` starts the device.
 
     `world`: the twins' world, for scene:NAME only. Raises DeviceFault for a source that cannot exist.
     """
-    cv2.setLogLevel(0)  # OpenCV would repeat its warnings with every attempt; a DeviceFault is told once
+    _quiet()
     kind, _, where = config.source.partition(":")
     match kind:
         case "v4l2":

@@ -19,6 +19,7 @@ SIGN1_TAG, SIGN_TAG = 18, 98
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
 MAX_BYTES = 4 * 1024 * 1024
+_PLAIN = (int, bool, bytes, str, type(None))
 
 
 class CoseError(ValueError):
@@ -64,7 +65,25 @@ def decode_strict(raw: bytes) -> object:
     if again != raw:
         msg = "not the deterministic encoding, or bytes follow"
         raise CoseError(msg)
+    _plain(value)
     return value
+
+
+def _plain(value: object) -> None:
+    """Refuse every kind of value that passes and documents do not have; Python would take 1.0 and True for 1."""
+    kind = type(value)
+    if isinstance(value, cbor2.CBORTag):
+        _plain(value.value)
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if type(key) not in (int, str):
+                raise CoseError(f"a map key of type {type(key).__name__}")
+            _plain(item)
+    elif kind in (list, tuple):
+        for item in value:  # type: ignore[attr-defined]  # just asked
+            _plain(item)
+    elif kind not in _PLAIN:
+        raise CoseError(f"a value of type {kind.__name__}")
 
 
 def encode(value: object) -> bytes:

@@ -130,8 +130,10 @@ def _phone_key(value: object) -> bytes:
     key = shape.mapping(shape.mapping(value, "cnf").get(1), "cnf key")
     shape.keys_within(shape.mapping(value, "cnf"), {1}, "cnf")
     shape.keys_within(key, {1, -1, -2, -3}, "cnf key")
-    if key.get(1) != 2 or key.get(-1) != 1 or not isinstance(key.get(-3), bool):  # noqa: PLR2004 - EC2
-        raise shape.ShapeError("the phone key is not a compressed P-256 key")
+    shape.integer(key.get(1), "cnf kty EC2", 2, 2)
+    shape.integer(key.get(-1), "cnf crv P-256", 1, 1)
+    if not isinstance(key.get(-3), bool):
+        raise shape.ShapeError("the phone key is not compressed")
     return (b"\x03" if key[-3] else b"\x02") + shape.octets(key.get(-2), "cnf x", 32)
 
 

@@ -119,6 +119,8 @@ def _key_entry(value: object) -> KeyEntry:
     shape.keys_within(row, {"kid", "pub", "roles", "zones", "classes", "nbf", "exp"}, "key")
     public = shape.octets(row.get("pub"), "pub", 32)
     kid = shape.octets(row.get("kid"), "kid", cose.KID_LENGTH)
+    if kid != kid_of(public):
+        raise shape.ShapeError(f"key id {kid.hex()} is not that of its key")
     return KeyEntry(
         kid=kid,
         public_key=Ed25519PublicKey.from_public_bytes(public),

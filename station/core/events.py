@@ -59,12 +59,17 @@ def encode(seq: int, now: Instant, boot: str, kind: Kind, payload: Payload) -> b
     return json.dumps(row, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
 
 
+_TYPES = (int, int, int, str, str, int, str, dict)
+
+
 def decode(raw: bytes) -> Event:
     """Read an event's bytes. Raises ValueError where they are not an event."""
-    row = json.loads(raw)
-    if not isinstance(row, list) or len(row) != len(Event.__slots__):
-        msg = f"not an event: {raw[:60]!r}"
-        raise ValueError(msg)
+    try:
+        row = json.loads(raw)
+    except RecursionError:
+        raise ValueError(f"not an event: {raw[:60]!r}") from None
+    if not isinstance(row, list) or [type(field) for field in row] != list(_TYPES):
+        raise ValueError(f"not an event: {raw[:60]!r}")
     return Event(*row)
 
 

@@ -6,6 +6,7 @@ about fever is in docs/explanation/temperature.md.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -13,6 +14,8 @@ from statistics import median
 from station.core.model import Band, TemperatureReading
 
 FEWEST_SAMPLES = 3
+ENOUGH_TO_TRIM = 5
+"""From so many samples on, both extremes are dropped; with fewer nothing would be left to judge steadiness by."""
 FACE_FLOOR_C = 28.0
 """Below this nothing as warm as a face is in view: skin at rest stays above 28 C down to freezing weather."""
 STEADY_C = 1.5
@@ -32,10 +35,10 @@ class FeverLimits:
 
 def estimate(samples: Sequence[Sample], limits: FeverLimits) -> TemperatureReading:
     """Judge one series of samples."""
-    if len(samples) < FEWEST_SAMPLES:
+    if len(samples) < FEWEST_SAMPLES or not all(math.isfinite(value) for sample in samples for value in sample):
         return TemperatureReading(Band.NO_READING, samples=len(samples))
     objects = sorted(sample[0] for sample in samples)
-    trimmed = objects[1:-1]
+    trimmed = objects[1:-1] if len(objects) >= ENOUGH_TO_TRIM else objects
     skin, ambient = median(objects), median(sample[1] for sample in samples)
     band = _band(skin, trimmed[-1] - trimmed[0], limits)
     return TemperatureReading(band, round(skin, 2), round(ambient, 2), len(samples))

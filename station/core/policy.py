@@ -144,6 +144,9 @@ def _rule(value: object, number: int) -> Rule:
     outcome = Outcome(shape.text(row.get("outcome"), f"{where}.outcome"))
     if REASONS[reason].matter not in ALLOWED_MATTERS[outcome]:
         raise PolicyError(Reason.POLICY_INVALID, f"{where}.reason: {reason} is no reason to {outcome}")
+    begin, end = shape.integer(row.get("from", 0), f"{where}.from"), shape.integer(row.get("to", 2**40), f"{where}.to")
+    if begin > end:
+        raise PolicyError(Reason.POLICY_INVALID, f"{where}: it ends before it begins")
     return Rule(
         id=identifier,
         version=shape.integer(row.get("version"), f"{where}.version", 1),
@@ -152,8 +155,8 @@ def _rule(value: object, number: int) -> Rule:
         reason=Reason.GRANTED if outcome is Outcome.GRANT else reason,
         describe=read_text(row.get("describe"), f"{where}.describe"),
         say=read_text(row["say"], f"{where}.say") if "say" in row else None,
-        valid_from=shape.integer(row.get("from", 0), f"{where}.from"),
-        valid_to=shape.integer(row.get("to", 2**40), f"{where}.to"),
+        valid_from=begin,
+        valid_to=end,
     )
 
 

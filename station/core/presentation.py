@@ -28,7 +28,7 @@ class Attention:
 def look(attention: Attention, texts: Iterable[str], now_us: int, rearm_us: int) -> tuple[Attention, tuple[str, ...]]:
     """Note the texts of one frame; return those that are newly held up.
 
-    When something new is held up, what is out of sight is forgotten: whoever was before may come again at once.
+    When something new is held up, what has been out of sight for half a second is forgotten: it may come again.
     """
     current = dict.fromkeys(texts)
     kept = {text: at for text, at in attention.seen.items() if now_us - at < rearm_us}

@@ -82,7 +82,10 @@ def read_manifest(envelope: Envelope) -> StatusManifest | Rejected:
     try:
         shape.keys_within(envelope.fields, FIELDS | {"issuers"}, "status manifest")
         rows = shape.sequence(envelope.fields.get("issuers"), "issuers", 1000)
-        return StatusManifest(envelope, dict(_issuer_list(row) for row in rows))
+        issuers = dict(_issuer_list(row) for row in rows)
+        if len(issuers) < len(rows):
+            return Rejected(Reason.DOCUMENT_MALFORMED, "one issuer has two lists")
+        return StatusManifest(envelope, issuers)
     except ValueError as error:
         return Rejected(Reason.DOCUMENT_MALFORMED, str(error))
 

@@ -58,7 +58,7 @@ def judge(reading: ClockReading, memory: ClockMemory) -> Instant:
     if plausible and forward and memory.trusted_mono_us is not None:
         grown = (mono - memory.trusted_mono_us) / 1e6 * DRIFT
         return Instant(wall, mono, ClockState.HOLDOVER, SYNCED_UNCERTAINTY_S + grown)
-    known = max(memory.floor_us, memory.saved_us) + max(0, mono - memory.anchor_mono_us)
+    known = _goes_on(memory, mono)
     return Instant(wall if plausible and forward else known, mono, ClockState.LOST, 0.0)
 
 
@@ -71,6 +71,14 @@ def remember(memory: ClockMemory, instant: Instant) -> ClockMemory:
     return ClockMemory(memory.floor_us, saved, instant.mono_us, trusted)
 
 
-def raise_floor(memory: ClockMemory, signed_us: int) -> ClockMemory:
-    """Return the memory with centrally signed time taken in; the floor never sinks."""
-    return replace(memory, floor_us=max(memory.floor_us, signed_us))
+def _goes_on(memory: ClockMemory, mono_us: int) -> int:
+    """Return the last known time plus what has passed since it was known."""
+    return max(memory.floor_us, memory.saved_us) + max(0, mono_us - memory.anchor_mono_us)
+
+
+def raise_floor(memory: ClockMemory, signed_us: int, mono_us: int) -> ClockMemory:
+    """Return the memory with centrally signed time taken in at `mono_us`; the floor never sinks."""
+    if signed_us <= memory.floor_us:
+        return memory
+    known = max(signed_us, _goes_on(memory, mono_us))
+    return replace(memory, floor_us=signed_us, saved_us=known, anchor_mono_us=mono_us)

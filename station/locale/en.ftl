@@ -3,12 +3,8 @@
 
 ready = Please show your pass
     .next = Hold the code 10 to 30 cm in front of the camera.
-measuring = Measuring your temperature
-    .next = Look at the sensor and stand still for a second.
 please-wait = One moment
     .next = The gate is busy with the person before you.
-opening = Please come through
-    .next = The door is open.
 
 reason-granted = Please come through
     .next = The door is open.
@@ -182,3 +178,5 @@ part-trust = trust
 part-policy = policy
 part-status-list = status list
 part-clock = clock
+part-guards = guards
+part-journal-quarantined = journal file

@@ -3,12 +3,8 @@
 
 ready = 请出示通行证
     .next = 请将二维码放在摄像头前 10 至 30 厘米处。
-measuring = 正在测量体温
-    .next = 请看向传感器，站稳一秒钟。
 please-wait = 请稍候
     .next = 前面的人正在通过。
-opening = 请通行
-    .next = 门已打开。
 
 reason-granted = 请通行
     .next = 门已打开。
@@ -182,3 +178,5 @@ part-trust = 信任文件
 part-policy = 规定
 part-status-list = 状态名单
 part-clock = 时钟
+part-guards = 值守人员
+part-journal-quarantined = 记录文件

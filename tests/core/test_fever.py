@@ -76,3 +76,9 @@ def test_the_order_of_samples_does_not_matter(taken, chance):
         objects = [sample[0] for sample in taken]
         assert min(objects) - 0.01 <= reading.skin_c <= max(objects) + 0.01
     assert reading.band in {Band.NO_READING, Band.COLD, Band.NORMAL, Band.RAISED}
+
+
+@pytest.mark.parametrize("objects", [[float("nan")] * 5, [36.5, 36.5, float("inf"), 36.5, 36.5], [10, 36.5, 60]])
+def test_wild_samples_are_no_reading(objects):
+    """What is no number, or wanders over half the scale, is never called a temperature."""
+    assert estimate(series(*objects), LIMITS).band is Band.NO_READING

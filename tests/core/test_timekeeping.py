@@ -94,8 +94,16 @@ def test_what_is_remembered_of_each_state():
 
 def test_the_floor_only_rises():
     """Signed time raises the floor; older signed time leaves it."""
-    assert raise_floor(BOOTED, FLOOR + 1).floor_us == FLOOR + 1
-    assert raise_floor(BOOTED, FLOOR - 1).floor_us == FLOOR
+    assert raise_floor(BOOTED, FLOOR + 1, 0).floor_us == FLOOR + 1
+    assert raise_floor(BOOTED, FLOOR - 1, 0).floor_us == FLOOR
+
+
+def test_signed_time_counts_from_when_it_came():
+    """A station lost for a month that receives signed time goes on from that time, not from a month beyond it."""
+    mono_us = 720 * HOUR_US
+    memory = raise_floor(ClockMemory(), FLOOR, mono_us)
+    assert judge(ClockReading(0, mono_us, synced=False), memory).wall_us == FLOOR
+    assert judge(ClockReading(0, mono_us + HOUR_US, synced=False), memory).wall_us == FLOOR + HOUR_US
 
 
 moments = st.integers(0, 4 * FLOOR)

@@ -54,13 +54,13 @@ def _smooth(rng: Rng, shape: tuple[int, ...], cells: int) -> Plane:
 def damage(art: Artwork, severity: int, rng: Rng) -> Artwork:
     """Paper that lived in a pocket: scratches, stains, faded toner, torn fibres along a fold."""
     light, side = art.light.copy(), art.side
-    for _ in range(2 + 3 * severity):
+    for _ in range(1 + 2 * severity):
         level = float(rng.choice([0.45, 0.45, 0.06]))
         width = int(rng.integers(2, 3 + 2 * severity))
         cv2.line(light, _inside(art, rng), _inside(art, rng), (level,), width, cv2.LINE_AA)
     for _ in range(severity):
         stain = np.zeros_like(light)
-        axes = tuple(int(side * v) for v in rng.uniform(0.03, 0.05 + 0.02 * severity, 2))
+        axes = tuple(int(side * v) for v in rng.uniform(0.025, 0.04 + 0.014 * severity, 2))
         cv2.ellipse(stain, _inside(art, rng, 0.25), axes, float(rng.uniform(0, 180)), 0, 360, (1.0,), -1)
         stain = cv2.GaussianBlur(stain, (0, 0), 4) * float(rng.uniform(0.4, 0.85))
         light = light * (1 - stain) + 0.12 * stain

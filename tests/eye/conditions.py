@@ -123,10 +123,10 @@ def _rotation(plan: Plan, severity: int, rng: Rng) -> None:
 
 
 def _perspective(plan: Plan, severity: int, rng: Rng) -> None:
-    tilt, turn = _step(severity, 28, 40, 50, 57), float(rng.uniform(0, 2 * math.pi))
+    tilt, turn = _step(severity, 28, 42, 53, 61), float(rng.uniform(0, 2 * math.pi))
     pose = plan.held[0].pose
     pose.yaw, pose.pitch = tilt * math.cos(turn), tilt * math.sin(turn)
-    pose.module_px = max(pose.module_px, 5.5)
+    pose.module_px = max(pose.module_px, 5.0)
 
 
 def _motion(plan: Plan, severity: int, rng: Rng) -> None:
@@ -157,7 +157,7 @@ def _overexposed(plan: Plan, severity: int, _rng: Rng) -> None:
 
 
 def _jpeg(plan: Plan, severity: int, _rng: Rng) -> None:
-    plan.camera.jpeg = int(_step(severity, 40, 24, 14, 8))
+    plan.camera.jpeg = int(_step(severity, 40, 22, 12, 6))
 
 
 def _glare(plan: Plan, severity: int, rng: Rng) -> None:
@@ -231,7 +231,7 @@ def _skewed(plan: Plan, severity: int, rng: Rng) -> None:
 
 
 def _rain(plan: Plan, severity: int, rng: Rng) -> None:
-    plan.camera.drops, plan.camera.drop_seed = int(_step(severity, 45, 90, 160, 260)), int(rng.integers(2**31))
+    plan.camera.drops, plan.camera.drop_seed = int(_step(severity, 14, 32, 64, 110)), int(rng.integers(2**31))
     plan.camera.defocus = _step(severity, 0.6, 1.0, 1.3, 1.6)
 
 
@@ -317,6 +317,22 @@ def plan_of(condition: str, severity: int, rng: Rng) -> Plan:
     plan = ordinary(rng)
     CONDITIONS[condition](plan, severity, rng)
     return plan
+
+
+_CLOSE_PX = 9.0
+"""Modules of this size mean that the pass is held too near, not too far."""
+
+
+def hasty(plan: Plan, rng: Rng) -> None:
+    """Change a plan to how passes are mostly shown: in passing, at arm's length, in the light there happens to be."""
+    camera = plan.camera
+    for held in plan.held:
+        if held.pose.module_px < _CLOSE_PX:
+            held.pose.module_px *= float(rng.uniform(0.75, 0.95))
+    camera.motion = max(camera.motion, float(rng.uniform(1.5, 4.0)))
+    camera.defocus = max(camera.defocus, float(rng.uniform(0.5, 1.6)))
+    if camera.gain == 1.0 and camera.exposure >= 1.0 and not plan.sun:
+        _dim(camera, float(rng.uniform(0.06, 0.3)), 0.8 * camera.exposure)
 
 
 def moved(plan: Plan, drift: np.ndarray, frame: int, rng: Rng) -> Plan:

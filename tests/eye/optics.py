@@ -54,7 +54,7 @@ class Camera:
     drop_seed: int = 0
     moire: float = 0.0
     glare: float = 0.0
-    """Light of a reflection; `glare_size`: its size and `glare_at`: its middle, in sides of the code from its middle."""
+    """Light of a reflection; `glare_size`: its size, `glare_at`: where from the code's middle, in sides of the code."""
     glare_size: float = 0.15
     glare_at: Point = (0.0, 0.0)
     glare_seed: int = 0
@@ -136,7 +136,7 @@ def _through_drops(light: Plane, camera: Camera) -> Plane:
     wet, map_x, map_y = np.zeros_like(light), xs.copy(), ys.copy()
     for _ in range(camera.drops):
         x, y = rng.uniform(0, WIDTH), rng.uniform(0, HEIGHT)
-        radius = float(rng.gamma(3.0, 5.0)) + 5
+        radius = float(rng.gamma(3.0, 4.0)) + 4
         reach = math.ceil(radius * 1.6)
         window = np.s_[max(0, int(y) - reach) : int(y) + reach, max(0, int(x) - reach) : int(x) + reach]
         away = np.hypot(xs[window] - x, (ys[window] - y) * float(rng.uniform(0.75, 1.0)))

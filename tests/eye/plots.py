@@ -1,4 +1,4 @@
-"""The bench's pictures for docs/eye: what each reader reads, how soon, at what cost, and what the conditions look like."""
+"""The bench's pictures for docs/eye: what each reader reads, how soon, at what cost; what the conditions look like."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import matplotlib as mpl
 import numpy as np
 
 mpl.use("Agg")
-from matplotlib import pyplot as plt  # noqa: E402 - the backend comes first
+from matplotlib import pyplot as plt
 
-from tests.eye import figures, renderer  # noqa: E402
-from tests.eye.conditions import CONDITIONS  # noqa: E402
-from tests.eye.measure import BURST_READERS, BurstRow, Rows, StillRow  # noqa: E402
-from tests.eye.peers import PEERS, STILL, STREAM  # noqa: E402
+from tests.eye import figures, renderer
+from tests.eye.conditions import CONDITIONS
+from tests.eye.measure import BURST_READERS, BurstRow, Rows, StillRow
+from tests.eye.peers import PEERS, STILL, STREAM
 
 _DPI = 80
 _OWN, _PEER = "#0b6e4f", "#9aa5b1"

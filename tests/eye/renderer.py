@@ -21,7 +21,7 @@ from drivers.twins.artwork import Artwork, Plane
 from drivers.twins.optics import HEIGHT, WIDTH
 from station.ports import Gray
 from tests.eye import artwork, optics
-from tests.eye.conditions import BURST_CONDITIONS, Held, Plan, Pose, moved, ordinary, plan_of
+from tests.eye.conditions import BURST_CONDITIONS, Held, Plan, Pose, hasty, moved, ordinary, plan_of
 
 BURST_FRAMES = 10
 SEVERITIES = 4
@@ -89,7 +89,9 @@ def texts_of_burst(seed: int, index: int) -> tuple[str, ...]:
 
 def _planned_burst(seed: int, index: int) -> tuple[Plan, Rng]:
     rng = np.random.default_rng([seed, 77, index])
-    return plan_of(_condition_of_burst(index), _severity_of_burst(index), rng), rng
+    plan = plan_of(_condition_of_burst(index), _severity_of_burst(index), rng)
+    hasty(plan, rng)
+    return plan, rng
 
 
 def _condition_of_burst(index: int) -> str:
@@ -97,7 +99,7 @@ def _condition_of_burst(index: int) -> str:
 
 
 def _severity_of_burst(index: int) -> int:
-    return 2 + index // len(BURST_CONDITIONS) % (SEVERITIES - 1)
+    return 2 + index // len(BURST_CONDITIONS) % 3
 
 
 def empty(seed: int, index: int) -> Picture:

@@ -19,12 +19,12 @@ _READERS = (STILL, STREAM, *PEERS)
 def whole(rows: Rows, bars: Sequence[Bar], notices: Sequence[str], seed: int, seconds: float) -> str:
     """Return the report: bars with verdicts, then the tables per set and category."""
     runs = len(rows.stills[0].runs) if rows.stills else 0
-    parts = [
-        "# The eye, measured",
+    summary = (
         f"Seed {seed}, median of {runs} interleaved runs, CPU times, {platform.machine()}, "
         f"{len(rows.stills)} pictures, {len(rows.bursts)} bursts, {seconds / 60:.0f} minutes. "
-        "Written by `python -m tests.eye.bench`; change nothing here by hand.",
-    ]
+        "Written by `python -m tests.eye.bench`; change nothing here by hand."
+    )
+    parts = ["# The eye, measured", summary]
     parts += [f"> {notice}" for notice in notices]
     parts += ["## Bars", _bar_table(bars)]
     for name in dict.fromkeys(row.set_name for row in rows.stills):

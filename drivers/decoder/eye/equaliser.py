@@ -96,7 +96,10 @@ def _box() -> NDArray[np.float32]:
 
 
 def _ridge(
-    features: NDArray[np.float32], weights: NDArray[np.float32], targets: NDArray[np.float32], prior: NDArray[np.float32]
+    features: NDArray[np.float32],
+    weights: NDArray[np.float32],
+    targets: NDArray[np.float32],
+    prior: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Weighted least squares drawn towards `prior`."""
     used = weights > 0

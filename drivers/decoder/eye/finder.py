@@ -1,9 +1,7 @@
-"""Our own search for symbols, where zxing-cpp sees none: blurred, moved, curled, partly covered.
+"""Our own search for finder patterns, where zxing-cpp sees none: blurred, moved, curled, at low contrast.
 
-Finder patterns are looked for by normalised correlation with their rings, averaged over all rotations, on a pyramid of
-scales; dark and light patterns alike. Three of them (or two, the third thrown out by a thumb or a glare) make
-hypotheses of where a symbol may be and which version it has. Timing patterns and all other function patterns tell
-which hypothesis is worth the soft receiver's time (ISO/IEC 18004, 6.3).
+They are looked for by normalised correlation with their rings, averaged over all rotations, on a pyramid of scales;
+dark and light patterns alike (ISO/IEC 18004, 6.3.3).
 """
 
 from __future__ import annotations
@@ -11,19 +9,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import combinations, permutations
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from drivers.decoder.eye.symbol import FINDER_SIZE, finder_pattern, size_of, structure
-from drivers.decoder.zxing import Located, Quad
+from drivers.decoder.eye.symbol import FINDER_SIZE, finder_pattern
 from station.ports import Gray
 
-Point = NDArray[np.float64]
+Point = tuple[float, float]
 
-_WORK_MODULE_PX = 1.3
+_WORK_MODULE_PX = 1.6
 """Modules have this size on every level of the pyramid: small enough to be quick, large enough to show rings."""
 
 _STEP = 1.3
@@ -38,9 +34,6 @@ _LEAST_SPREAD = 2.0
 _MOST_PATTERNS = 10
 """Per polarity; more in one picture are texture. Triples grow with the third power."""
 
-_MOST_HYPOTHESES = 24
-_LARGEST_VERSION = 25
-
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
@@ -48,15 +41,6 @@ class Pattern:
 
     centre: Point
     module_px: float
-    score: float
-    inverted: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Hypothesis:
-    """A place and version a symbol may have. `score`: correlation of its function patterns as far as they show."""
-
-    located: Located
     score: float
     inverted: bool
 
@@ -72,7 +56,7 @@ def find_patterns(gray: Gray, least_module_px: float = _SMALLEST_MODULE_PX) -> l
         size = (round(gray.shape[1] * scale), round(gray.shape[0] * scale))
         if min(size) <= len(_rings()) + 2:
             break
-        level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_AREA), np.uint8)
+        level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         found.extend(_peaks(level, module))
         module *= _STEP
     return [*_strongest(found, inverted=False), *_strongest(found, inverted=True)]
@@ -103,9 +87,9 @@ def _peaks(level: Gray, module: float) -> Iterator[Pattern]:
     for inverted, signed in ((False, scores), (True, -scores)):
         tops = (signed >= cv2.dilate(signed, neighbourhood)) & (signed > _LEAST_RING_SCORE)
         rows, columns = np.nonzero(tops)
-        best = np.argsort(-signed[rows, columns])[: 2 * _MOST_PATTERNS]
+        best = np.argsort(-signed[rows, columns])[:_MOST_PATTERNS]
         for row, column in zip(rows[best], columns[best], strict=True):
-            centre = (np.array([column, row], np.float64) + 0.5) * pixel - 0.5
+            centre = ((float(column) + 0.5) * pixel - 0.5, (float(row) + 0.5) * pixel - 0.5)
             yield Pattern(centre, module, float(signed[row, column]), inverted)
 
 
@@ -125,8 +109,13 @@ def _strongest(patterns: list[Pattern], *, inverted: bool) -> list[Pattern]:
     """The best of one polarity; of those at one place only the best."""
     kept: list[Pattern] = []
     for one in sorted((one for one in patterns if one.inverted == inverted), key=lambda one: -one.score):
-        if all(float(np.abs(one.centre - other.centre).max()) > 4 * max(one.module_px, other.module_px) for other in kept):
+        if all(_apart(one, other) for other in kept):
             kept.append(one)
         if len(kept) == _MOST_PATTERNS:
             break
     return kept
+
+
+def _apart(one: Pattern, other: Pattern) -> bool:
+    far = 4 * max(one.module_px, other.module_px)
+    return abs(one.centre[0] - other.centre[0]) > far or abs(one.centre[1] - other.centre[1]) > far
