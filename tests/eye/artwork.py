@@ -87,7 +87,7 @@ def fold(art: Artwork, severity: int, rng: Rng) -> Artwork:
     height, width = light.shape
     left, _, side = _box(art)
     ridge = left + side * float(rng.uniform(0.3, 0.7))
-    lean = math.cos(math.radians([15, 26, 36, 46][severity - 1]))
+    lean = math.cos(math.radians([12, 20, 28, 36][severity - 1]))
     xs = np.arange(width, dtype=np.float32)
     far = xs > ridge if rng.random() < 0.5 else xs < ridge
     map_x = np.where(far, ridge + (xs - ridge) / lean, xs).astype(np.float32)
@@ -115,7 +115,7 @@ def crack(art: Artwork, severity: int, rng: Rng) -> Artwork:
     away = (xs[..., None] - seeds[:, 0]) ** 2 + (ys[..., None] - seeds[:, 1]) ** 2
     splinter = cv2.resize(np.argmin(away, 2).astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     splinter = cv2.medianBlur(splinter, 5)
-    moved = rng.normal(0, [0.6, 1.0, 1.5, 2.0][severity - 1], (reach.size, 2)).astype(np.float32)
+    moved = rng.normal(0, [0.5, 0.8, 1.1, 1.5][severity - 1], (reach.size, 2)).astype(np.float32)
     tint = rng.uniform(1 - 0.06 * severity, 1, reach.size).astype(np.float32)
     grid_y, grid_x = np.mgrid[0:height, 0:width].astype(np.float32)
     map_x, map_y = grid_x + moved[splinter, 0], grid_y + moved[splinter, 1]
@@ -130,11 +130,11 @@ def privacy_film(art: Artwork, severity: int, rng: Rng) -> Artwork:
     """Louvres over the screen: it darkens to one side, mirrors the surroundings, and shows fine upright lines."""
     _, width = art.light.shape
     across = np.linspace(-1, 1, width, dtype=np.float32)[None, :] * float(rng.choice([-1, 1]))
-    view = 0.25 * severity + across * 0.5
+    view = 0.2 * severity + across * 0.4
     passing = np.clip(1 - 0.62 * np.clip(view, 0, None), 0.06, 1) ** 2
     pitch = float(rng.uniform(2.2, 3.6))
     louvres = 1 - 0.35 * (0.5 + 0.5 * np.sin(np.arange(width) * 2 * math.pi / pitch))[None, :]
-    mirrored = (0.02 + 0.02 * severity) * (1 + 0.5 * np.clip(_smooth(rng, art.light.shape, 5), -1, 2))
+    mirrored = (0.015 + 0.012 * severity) * (1 + 0.5 * np.clip(_smooth(rng, art.light.shape, 5), -1, 2))
     return replace(art, light=np.asarray(art.light * passing * louvres + mirrored, np.float32))
 
 
@@ -163,7 +163,7 @@ def thumb(art: Artwork, severity: int, rng: Rng) -> Artwork:
     if severity >= 3 and rng.random() < 0.4:
         at = float(rng.choice([0.04, 0.96]))
     along = [(at, 0.0, 0.0, 1.0), (1.0, at, -1.0, 0.0), (at, 1.0, 0.0, -1.0), (0.0, at, 1.0, 0.0)][edge]
-    share = [0.025, 0.05, 0.08, 0.11][severity - 1]
+    share = [0.03, 0.055, 0.09, 0.12][severity - 1]
     width = side * math.sqrt(share) * 0.62
     depth = side * math.sqrt(share) * 0.85
     start = np.array([left + along[0] * side, top + along[1] * side])

@@ -37,8 +37,8 @@ class Extent:
     """Stills per condition, empty frames and bursts of the prototype's renderer."""
 
 
-FULL = Extent(16, 60, 312, 1, 48, (8, 32, 24))
-QUICK = Extent(4, 12, 24, 8, 8, (0, 0, 0))
+FULL = Extent(12, 60, 315, 1, 48, (8, 24, 16))
+QUICK = Extent(4, 12, 12, 10, 6, (0, 0, 0))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -90,8 +90,9 @@ def _sets(options: argparse.Namespace, extent: Extent, scratch: Path) -> tuple[l
     if options.prototype:
         chosen.append(sets.prototype(options.prototype))
     elif extent.prototype[0]:
-        if sets.render_prototype(scratch, options.seed, *extent.prototype):
-            chosen.append(sets.prototype(scratch))
+        print("Rendering the prototype's pictures ...", file=sys.stderr)
+        if folders := sets.render_prototype(scratch, options.seed, *extent.prototype):
+            chosen.append(sets.prototype(*folders))
         else:
             notices.append("The prototype's renderer is not here: name a folder with its pictures by --prototype.")
     return chosen, notices
@@ -106,7 +107,8 @@ def _measured(chosen: list[PictureSet], options: argparse.Namespace) -> Rows:
         for part in range(options.jobs)
     ]
     with ProcessPoolExecutor(options.jobs, multiprocessing.get_context("spawn")) as pool:
-        for part in pool.map(measure, shares):
+        for work, part in zip(shares, pool.map(measure, shares), strict=True):
+            print(f"Read {len(part.stills)} pictures, {len(part.bursts)} bursts: {work.set_name}", file=sys.stderr)
             rows.stills += part.stills
             rows.bursts += part.bursts
     return rows

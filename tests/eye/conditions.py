@@ -7,86 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from drivers.twins import artwork as flat
-from drivers.twins.artwork import Artwork
 from tests.eye import artwork
-from tests.eye.optics import Camera
+from tests.eye.presentation import Plan, Surface, dim, ordinary, presented
 
 Rng = np.random.Generator
-Surface = Callable[[Artwork, Rng], Artwork]
-"""What happens to the object before it is held up."""
-
-
-@dataclass(slots=True)
-class Pose:
-    """Where an object is held. `module_px`: side of one module facing the camera; `x`, `y`: of the middle, -1..1."""
-
-    module_px: float
-    yaw: float
-    pitch: float
-    roll: float
-    x: float
-    y: float
-
-
-@dataclass(slots=True)
-class Held:
-    """One object in the scene."""
-
-    text: str
-    medium: str
-    dark: bool
-    pose: Pose
-    surfaces: list[Surface] = field(default_factory=list)
-
-    def draw(self, rng: Rng) -> Artwork:
-        """Draw the object flat, with all that happened to it."""
-        if self.medium == "phone":
-            art = flat.phone(self.text, dark=self.dark)
-        else:
-            art = flat.paper(self.text, creased=False, seed=int(rng.integers(2**31)))
-            art = artwork.negative_print(art) if self.dark else art
-        for surface in self.surfaces:
-            art = surface(art, rng)
-        return art
-
-
-@dataclass(slots=True)
-class Plan:
-    """A picture before it is taken. `ambient`, `screen`: light of the surroundings and of the object; `sun`: behind."""
-
-    held: list[Held]
-    camera: Camera
-    ambient: float
-    emit: float
-    backdrop_seed: int
-    sun: float = 0.0
-
-
 Condition = Callable[[Plan, int, Rng], None]
-
-
-def ordinary(rng: Rng) -> Plan:
-    """Somebody holds up a pass as one should: 4.3 to 7 pixels a module, slightly turned, decent light."""
-    held = [_presented(rng, artwork.payload(rng), str(rng.choice(["phone", "phone", "paper"])))]
-    camera = Camera(psf=float(rng.uniform(0.5, 0.8)), full_well=float(rng.uniform(3000, 8000)))
-    camera.jpeg = int(rng.integers(78, 94))
-    camera.defocus, camera.motion = float(rng.uniform(0, 0.9)), float(rng.uniform(0, 1.5))
-    camera.motion_angle = float(rng.uniform(0, math.pi))
-    emit = float(rng.uniform(0.75, 1.05))
-    return Plan(held, camera, float(rng.uniform(0.4, 1.2)), emit, int(rng.integers(2**31)))
-
-
-def _presented(rng: Rng, text: str, medium: str) -> Held:
-    yaw, pitch, roll = (float(v) for v in rng.uniform(-12, 12, 3))
-    module_px = float(rng.uniform(4.3, 7.0))
-    if len(text) < 100:  # a short text has large modules at the same reading distance
-        module_px *= 1.6
-    return Held(text, medium, False, Pose(module_px, yaw, pitch, roll, *(float(v) for v in rng.uniform(-0.6, 0.6, 2))))
 
 
 def _step(severity: int, *values: float) -> float:
@@ -103,7 +32,7 @@ def _clean(_plan: Plan, _severity: int, _rng: Rng) -> None:
 
 
 def _far(plan: Plan, severity: int, rng: Rng) -> None:
-    plan.held[0].pose.module_px = _step(severity, 3.2, 2.6, 2.1, 1.75) * float(rng.uniform(0.95, 1.05))
+    plan.held[0].pose.module_px = _step(severity, 3.2, 2.6, 2.15, 1.85) * float(rng.uniform(0.95, 1.05))
     plan.camera.motion = float(rng.uniform(0, 0.8))
 
 
@@ -139,14 +68,8 @@ def _defocus(plan: Plan, severity: int, rng: Rng) -> None:
     plan.camera.defocus = _step(severity, 1.8, 2.6, 3.5, 4.5) * float(rng.uniform(0.9, 1.1))
 
 
-def _dim(camera: Camera, light: float, target: float = 0.6) -> None:
-    """Expose by `light` and amplify: fewer electrons, the same brightness."""
-    camera.exposure, camera.gain = light, target / light
-    camera.full_well, camera.read_noise = 3000.0, 8.0
-
-
 def _low_light(plan: Plan, severity: int, rng: Rng) -> None:
-    _dim(plan.camera, _step(severity, 0.08, 0.035, 0.016, 0.008))
+    dim(plan.camera, _step(severity, 0.08, 0.035, 0.018, 0.010))
     plan.camera.denoise = bool(rng.random() < 0.5)
 
 
@@ -162,7 +85,7 @@ def _jpeg(plan: Plan, severity: int, _rng: Rng) -> None:
 
 def _glare(plan: Plan, severity: int, rng: Rng) -> None:
     camera = plan.camera
-    camera.glare, camera.glare_size = _step(severity, 0.35, 0.8, 1.4, 2.2), _step(severity, 0.10, 0.15, 0.19, 0.24)
+    camera.glare, camera.glare_size = _step(severity, 0.35, 0.8, 1.4, 2.2), _step(severity, 0.12, 0.17, 0.23, 0.30)
     camera.glare_seed = int(rng.integers(2**31))
 
 
@@ -201,7 +124,7 @@ def _damaged(plan: Plan, severity: int, _rng: Rng) -> None:
 
 
 def _curved(plan: Plan, severity: int, _rng: Rng) -> None:
-    _surface(plan, "paper", lambda art, _: artwork.curl(art, _step(severity, 0.55, 0.8, 1.05, 1.25)))
+    _surface(plan, "paper", lambda art, _: artwork.curl(art, _step(severity, 0.5, 0.7, 0.9, 1.1)))
     plan.held[0].pose.module_px = max(plan.held[0].pose.module_px, 5.5)
 
 
@@ -251,7 +174,7 @@ def _multi(plan: Plan, severity: int, rng: Rng) -> None:
     plan.held = []
     for number in range(count):
         medium = str(rng.choice(["phone", "paper"]))
-        held = _presented(rng, artwork.payload(rng), medium)
+        held = presented(rng, artwork.payload(rng), medium)
         pose = held.pose
         modules = flat.modules(held.text, "M" if medium == "phone" else "Q").shape[0]
         pose.module_px = _step(severity, 290, 250, 215, 190) / modules
@@ -269,7 +192,7 @@ def _combo(plan: Plan, severity: int, rng: Rng) -> None:
         float(rng.uniform(1, 1.5 + 1.2 * severity)),
         float(rng.uniform(0.4, 0.8 + 0.4 * severity)),
     )
-    _dim(camera, _step(severity, 0.4, 0.2, 0.1, 0.06))
+    dim(camera, _step(severity, 0.4, 0.2, 0.1, 0.06))
     camera.jpeg = int(rng.integers(45, 80))
     if held.medium == "phone":
         camera.moire = 0.1 * severity
@@ -308,8 +231,10 @@ CONDITIONS: dict[str, Condition] = {
 }
 """Every condition, by the name that tables and plots show."""
 
-BURST_CONDITIONS = tuple(name for name in CONDITIONS if name not in {"clean", "multi", "rotation"})
-"""Bad conditions of which bursts of video are rendered."""
+_STEADY = {"clean", "multi", "rotation", "jpeg", "overexposed", "inverted"}
+
+BURST_CONDITIONS = tuple(name for name in CONDITIONS if name not in _STEADY)
+"""Bad conditions of which bursts of video are rendered: those in which one frame may succeed where another fails."""
 
 
 def plan_of(condition: str, severity: int, rng: Rng) -> Plan:
@@ -317,45 +242,3 @@ def plan_of(condition: str, severity: int, rng: Rng) -> Plan:
     plan = ordinary(rng)
     CONDITIONS[condition](plan, severity, rng)
     return plan
-
-
-_CLOSE_PX = 9.0
-"""Modules of this size mean that the pass is held too near, not too far."""
-
-
-def hasty(plan: Plan, rng: Rng) -> None:
-    """Change a plan to how passes are mostly shown: in passing, at arm's length, in the light there happens to be."""
-    camera = plan.camera
-    for held in plan.held:
-        if held.pose.module_px < _CLOSE_PX:
-            held.pose.module_px *= float(rng.uniform(0.75, 0.95))
-    camera.motion = max(camera.motion, float(rng.uniform(1.5, 4.0)))
-    camera.defocus = max(camera.defocus, float(rng.uniform(0.5, 1.6)))
-    if camera.gain == 1.0 and camera.exposure >= 1.0 and not plan.sun:
-        _dim(camera, float(rng.uniform(0.06, 0.3)), 0.8 * camera.exposure)
-
-
-def moved(plan: Plan, drift: np.ndarray, frame: int, rng: Rng) -> Plan:
-    """The same presentation a thirtieth of a second later per frame: hands drift and tremble, blur and light change.
-
-    `drift`: change per frame of distance (share), yaw, pitch, roll (degrees), x and y, shape (6,).
-    """
-    step = drift * frame + rng.normal(0, 0.35, 6) * np.abs(drift)
-    held = [replace(one, pose=_shifted(one.pose, step)) for one in plan.held]
-    camera = replace(plan.camera)
-    camera.motion = camera.motion * float(rng.uniform(0.75, 1.2))
-    camera.motion_angle += float(rng.normal(0, 0.5))
-    camera.defocus *= float(rng.uniform(0.88, 1.12))
-    camera.band_phase += 2.1 * frame
-    camera.wobble *= float(rng.uniform(0.6, 1.2))
-    if camera.glare:
-        turn = plan.camera.glare_seed % 7 + 0.5 * frame
-        camera.glare_at = (0.3 * math.cos(turn), 0.3 * math.sin(turn))
-    return replace(plan, held=held, camera=camera)
-
-
-def _shifted(pose: Pose, step: np.ndarray) -> Pose:
-    scale, yaw, pitch, roll, x, y = (float(v) for v in step)
-    return Pose(
-        pose.module_px * (1 + scale), pose.yaw + yaw, pose.pitch + pitch, pose.roll + roll, pose.x + x, pose.y + y
-    )

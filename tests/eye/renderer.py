@@ -21,7 +21,8 @@ from drivers.twins.artwork import Artwork, Plane
 from drivers.twins.optics import HEIGHT, WIDTH
 from station.ports import Gray
 from tests.eye import artwork, optics
-from tests.eye.conditions import BURST_CONDITIONS, Held, Plan, Pose, hasty, moved, ordinary, plan_of
+from tests.eye.conditions import BURST_CONDITIONS, plan_of
+from tests.eye.presentation import Held, Plan, Pose, hasty, moved, ordinary
 
 BURST_FRAMES = 10
 SEVERITIES = 4
@@ -71,7 +72,7 @@ def _texts(plan: Plan) -> tuple[str, ...]:
 def burst(seed: int, index: int) -> Iterator[Picture]:
     """Render ten frames of one pass in a moving hand; conditions and severities take turns with `index`.
 
-    Severity 1 is left out: a burst is meant to need more than one frame.
+    Severities 1 and 2 are left out: a burst is meant to need more than one frame.
     """
     plan, rng = _planned_burst(seed, index)
     drawn = [held.draw(rng) for held in plan.held]
@@ -99,7 +100,7 @@ def _condition_of_burst(index: int) -> str:
 
 
 def _severity_of_burst(index: int) -> int:
-    return 2 + index // len(BURST_CONDITIONS) % 3
+    return 3 + index // len(BURST_CONDITIONS) % 2
 
 
 def empty(seed: int, index: int) -> Picture:

@@ -122,8 +122,14 @@ def _frames(seed: int, index: int) -> Iterator[Gray]:
     return (picture.gray for picture in renderer.burst(seed, index))
 
 
-def prototype(folder: Path) -> PictureSet:
-    """Return pictures that the prototype's renderer wrote to `folder`. Raises OSError where its manifest is missing."""
+def prototype(*folders: Path) -> PictureSet:
+    """Return pictures that the prototype's renderer wrote to `folders`. Raises OSError where a manifest is missing."""
+    parts = [_written(folder) for folder in folders]
+    stills = tuple(still for part in parts for still in part.stills)
+    return PictureSet("prototype", stills, tuple(burst for part in parts for burst in part.bursts))
+
+
+def _written(folder: Path) -> PictureSet:
     rows = json.loads((folder / "manifest.json").read_text("utf-8"))
     stills = (
         Still(
@@ -146,14 +152,28 @@ def _stored_frames(folder: Path, paths: list[str]) -> Iterator[Gray]:
     return (load_gray(folder / Path(path).name) for path in paths)
 
 
-def render_prototype(folder: Path, seed: int, per_condition: int, empties: int, bursts: int) -> bool:
-    """Let the prototype's own renderer, unchanged, write its pictures to `folder`; False where it is not there."""
+def render_prototype(folder: Path, seed: int, per_condition: int, empties: int, bursts: int) -> list[Path] | None:
+    """Let the prototype's own renderer, unchanged, write stills and bursts to two folders below `folder`.
+
+    It takes about half a second a picture, so two processes share the work. Returns the folders, None where the
+    renderer is not there. Raises OSError where it fails.
+    """
     program = shared_folder() / "prototypes" / "eye" / "generator.py"
     if not program.is_file():
-        return False
-    counts = ["--n", str(per_condition), "--bursts", str(bursts), "--empty", str(empties)]
-    command = [sys.executable, "-B", str(program), str(folder), str(seed), *counts, "--bg", str(folder / "none")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"the prototype's renderer failed: {done.stderr.strip().splitlines()[-1:]}; run it by hand")
-    return True
+        return None
+    parts = {"stills": (per_condition, 0, empties), "bursts": (0, bursts, 0)}
+    running = {
+        folder / name: subprocess.Popen(
+            [sys.executable, "-B", str(program), str(folder / name), str(seed), "--bg", str(folder / "none")]
+            + ["--n", str(counts[0]), "--bursts", str(counts[1]), "--empty", str(counts[2])],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name, counts in parts.items()
+    }
+    said = [process.communicate()[1] for process in running.values()]
+    for process, words in zip(running.values(), said, strict=True):
+        if process.returncode:
+            raise OSError(f"{program.name} of the prototype failed: {words.strip()[-200:]}; run it by hand to see why")
+    return list(running)

@@ -269,6 +269,25 @@ def _certificate(
         .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
         .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
     )
+    # What Python 3.13 asks of certificates (VERIFY_X509_STRICT): who signed with which key, and what a key is for.
+    builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    signer = (issuer[1] if issuer else key).public_key()
+    builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer), critical=False)
+    signs = issuer is None
+    builder = builder.add_extension(
+        x509.KeyUsage(
+            digital_signature=not signs,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=not signs,
+            key_cert_sign=signs,
+            crl_sign=signs,
+            encipher_only=False,
+            decipher_only=False,
+        ),
+        critical=True,
+    )
     made = builder.sign(issuer[1] if issuer else key, hashes.SHA256())
     (directory / f"{name}.crt").write_bytes(made.public_bytes(Encoding.PEM))
     (directory / f"{name}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -102,7 +102,7 @@ def test_the_audit_finds_a_relay_without_a_cause(rig):
 
 
 def test_without_a_journal_the_station_shows_it_and_comes_back(tmp_path):
-    """A journal that cannot be opened: nobody is granted anything, REX works, the screen stands; then it starts anew."""
+    """Without a journal nobody is granted anything, REX works, the screen stands; later the station starts anew."""
     rig = Rig(tmp_path)
     rig.office.issue()
     rig.office.sign_status()

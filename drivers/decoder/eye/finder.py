@@ -31,18 +31,29 @@ _LEAST_RING_SCORE = 0.45
 _LEAST_SPREAD = 2.0
 """Gray levels: flatter places show nothing but noise."""
 
-_MOST_PATTERNS = 10
+_MOST_RINGS, _MOST_PATTERNS = 24, 8
 """Per polarity; more in one picture are texture. Triples grow with the third power."""
+
+_ANGLES = np.radians(np.arange(0, 90, 15))
+_SCALES = np.array([0.82, 0.94, 1.08, 1.24])
+_PATCH, _PATCH_MODULES = 14, 8.4
+"""Samples and modules per side in which a pattern is compared with its square form."""
+
+_LEAST_SQUARE_SCORE = 0.4
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What may be a finder pattern: centre (x, y) and module size in pixels, ring correlation, light on dark."""
+    """What may be a finder pattern: centre (x, y) and module size in pixels, correlation, light on dark.
+
+    `angle`: direction of its edges, radians, from 0 to pi / 2 clockwise from the picture's rows.
+    """
 
     centre: Point
     module_px: float
     score: float
     inverted: bool
+    angle: float = 0.0
 
 
 def find_patterns(gray: Gray, least_module_px: float = _SMALLEST_MODULE_PX) -> list[Pattern]:
@@ -59,7 +70,11 @@ def find_patterns(gray: Gray, least_module_px: float = _SMALLEST_MODULE_PX) -> l
         level = np.asarray(cv2.resize(level, size, interpolation=cv2.INTER_LINEAR), np.uint8)
         found.extend(_peaks(level, module))
         module *= _STEP
-    return [*_strongest(found, inverted=False), *_strongest(found, inverted=True)]
+    kept: list[Pattern] = []
+    for inverted in (False, True):
+        rings = _strongest(found, _MOST_RINGS, inverted=inverted)
+        kept.extend(_strongest(_turned(gray, rings), _MOST_PATTERNS, inverted=inverted))
+    return kept
 
 
 @lru_cache(1)
@@ -84,10 +99,15 @@ def _peaks(level: Gray, module: float) -> Iterator[Pattern]:
     scores = _correlation(level, _rings())
     pixel = module / _WORK_MODULE_PX
     neighbourhood = np.ones((5, 5), np.uint8)
-    for inverted, signed in ((False, scores), (True, -scores)):
-        tops = (signed >= cv2.dilate(signed, neighbourhood)) & (signed > _LEAST_RING_SCORE)
-        rows, columns = np.nonzero(tops)
-        best = np.argsort(-signed[rows, columns])[:_MOST_PATTERNS]
+    for inverted in (False, True):
+        signed = cv2.multiply(scores, -1.0) if inverted else scores
+        strong = cv2.compare(signed, _LEAST_RING_SCORE, cv2.CMP_GT)
+        strong &= cv2.compare(signed, cv2.dilate(signed, neighbourhood), cv2.CMP_GE)
+        places = cv2.findNonZero(strong)
+        if places is None:
+            continue
+        columns, rows = places[:, 0, 0], places[:, 0, 1]
+        best = np.argsort(-signed[rows, columns])[:_MOST_RINGS]
         for row, column in zip(rows[best], columns[best], strict=True):
             centre = ((float(column) + 0.5) * pixel - 0.5, (float(row) + 0.5) * pixel - 0.5)
             yield Pattern(centre, module, float(signed[row, column]), inverted)
@@ -100,18 +120,19 @@ def _correlation(level: Gray, template: NDArray[np.float32]) -> NDArray[np.float
     product = cv2.filter2D(level, cv2.CV_32F, zero_mean, borderType=cv2.BORDER_REPLICATE)
     mean = cv2.boxFilter(level, cv2.CV_32F, side, borderType=cv2.BORDER_REPLICATE)
     power = cv2.sqrBoxFilter(level, cv2.CV_32F, side, borderType=cv2.BORDER_REPLICATE)
-    spread = np.sqrt(np.maximum(power - mean * mean, _LEAST_SPREAD**2))
-    scale = float(np.sqrt((zero_mean**2).sum() * template.size))
-    return np.asarray(product / (spread * scale), np.float32)
+    variance = cv2.subtract(power, cv2.multiply(mean, mean))
+    spread = cv2.sqrt(cv2.max(variance, _LEAST_SPREAD**2))
+    scale = 1 / float(np.sqrt((zero_mean**2).sum() * template.size))
+    return np.asarray(cv2.divide(product, spread, scale=scale), np.float32)
 
 
-def _strongest(patterns: list[Pattern], *, inverted: bool) -> list[Pattern]:
+def _strongest(patterns: list[Pattern], limit: int, *, inverted: bool) -> list[Pattern]:
     """The best of one polarity; of those at one place only the best."""
     kept: list[Pattern] = []
     for one in sorted((one for one in patterns if one.inverted == inverted), key=lambda one: -one.score):
         if all(_apart(one, other) for other in kept):
             kept.append(one)
-        if len(kept) == _MOST_PATTERNS:
+        if len(kept) == limit:
             break
     return kept
 
@@ -119,3 +140,42 @@ def _strongest(patterns: list[Pattern], *, inverted: bool) -> list[Pattern]:
 def _apart(one: Pattern, other: Pattern) -> bool:
     far = 4 * max(one.module_px, other.module_px)
     return abs(one.centre[0] - other.centre[0]) > far or abs(one.centre[1] - other.centre[1]) > far
+
+
+def _turned(gray: Gray, patterns: list[Pattern]) -> list[Pattern]:
+    """Compare each with a true finder pattern at every angle and a few scales; keep what resembles one."""
+    if not patterns:
+        return []
+    offsets, template = _square()
+    centres = np.array([one.centre for one in patterns], np.float32)
+    modules = np.array([one.module_px for one in patterns], np.float32)
+    scales = (modules[:, None] * _SCALES.astype(np.float32))[:, :, None, None, None]
+    points = centres[:, None, None, None, :] + scales * offsets[None, None]
+    flat = points.reshape(-1, len(template), 2)
+    values = cv2.remap(gray, flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    spread = np.sqrt((values * values).mean(axis=1)) + _LEAST_SPREAD
+    scores = (values @ template / (spread * len(template))).reshape(len(patterns), -1)
+    found = []
+    for number, one in enumerate(patterns):
+        signed = -scores[number] if one.inverted else scores[number]
+        best = int(np.argmax(signed))
+        scale, angle = divmod(best, len(_ANGLES))
+        if signed[best] >= _LEAST_SQUARE_SCORE:
+            size = one.module_px * float(_SCALES[scale])
+            found.append(Pattern(one.centre, size, float(signed[best]), one.inverted, float(_ANGLES[angle])))
+    return found
+
+
+@lru_cache(1)
+def _square() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Places of samples in modules, shape (angles, samples, 2), and their values, mean 0 and standard deviation 1."""
+    line = ((np.arange(_PATCH) + 0.5) / _PATCH - 0.5) * _PATCH_MODULES
+    x, y = (axis.ravel() for axis in np.meshgrid(line, line))
+    fine = 8
+    drawn = np.pad(np.kron(1.0 - finder_pattern(), np.ones((fine, fine))), 2 * fine, constant_values=1.0)
+    drawn = cv2.GaussianBlur(drawn, (0, 0), 0.35 * fine)
+    rows, columns = (np.rint((axis + len(drawn) / fine / 2) * fine - 0.5).astype(int) for axis in (y, x))
+    values = drawn[rows, columns]
+    turns = [np.stack([x * np.cos(a) - y * np.sin(a), x * np.sin(a) + y * np.cos(a)], axis=1) for a in _ANGLES]
+    return np.array(turns, np.float32), ((values - values.mean()) / values.std()).astype(np.float32)

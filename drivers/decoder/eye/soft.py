@@ -7,7 +7,7 @@ information that fits best, and corrects errors and erasures: the least trusted 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -31,7 +31,9 @@ LEAST_CORRELATION = 0.3
 _LEAST_SPARE = 2
 """With erasures, so many check symbols of a block must stay unused: they tell a correction from a coincidence."""
 
-_ERASURE_STEP = 2
+_ERASURE_STEPS = 7
+"""Numbers of erasures tried per block, from none to as many as its check symbols allow."""
+
 _LARGEST_SOFT = 1.5
 """Limit on what one module of one look may contribute to a sum."""
 
@@ -74,12 +76,17 @@ def receive_grid(gray: Gray, grid: Grid) -> SoftSymbol | None:
 
 
 def combine(symbols: Sequence[SoftSymbol]) -> SoftSymbol:
-    """Add up looks at the same symbol, oldest first, each by its quality."""
+    """Add up looks at the same symbol, oldest first, each by its quality; what is a sum already counts as it is."""
     newest = symbols[-1]
-    total = sum(np.clip(one.soft, -_LARGEST_SOFT, _LARGEST_SOFT) * one.correlation**2 for one in symbols)
+    soft = np.asarray(sum(_contribution(one) for one in symbols), np.float32)
     looks = sum(one.looks for one in symbols)
-    soft = np.asarray(total, np.float32)
     return SoftSymbol(newest.version, soft, newest.correlation, newest.grid, newest.inverted, looks)
+
+
+def _contribution(symbol: SoftSymbol) -> Soft:
+    if symbol.looks > 1:
+        return symbol.soft
+    return np.asarray(np.clip(symbol.soft, -_LARGEST_SOFT, _LARGEST_SOFT) * symbol.correlation**2, np.float32)
 
 
 def decode(symbol: SoftSymbol, formats: int = 2) -> Content | None:
@@ -172,6 +179,6 @@ def _correct_block(codewords: NDArray[np.int64], doubt: NDArray[np.float64], che
     return None
 
 
-def _erasure_counts(checks: int) -> Iterator[int]:
-    yield 0
-    yield from range(_ERASURE_STEP, checks - _LEAST_SPARE + 1, _ERASURE_STEP)
+def _erasure_counts(checks: int) -> list[int]:
+    most = max(0, checks - _LEAST_SPARE)
+    return sorted({round(most * step / (_ERASURE_STEPS - 1)) for step in range(_ERASURE_STEPS)})

@@ -217,13 +217,9 @@ def _bch(value: int, checks: int, generator: int) -> int:
 def _data_order(known: Modules) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Two columns at a time from the right, upwards and downwards by turns, the timing column left out (7.7.3)."""
     size = len(known)
-    rows, columns = [], []
-    upward = True
-    for right in [*range(size - 1, _TIMING, -2), *range(_TIMING - 1, 0, -2)]:
-        for row in range(size - 1, -1, -1) if upward else range(size):
-            for column in (right, right - 1):
-                if known[row, column] == DATA:
-                    rows.append(row)
-                    columns.append(column)
-        upward = not upward
-    return np.array(rows, np.int64), np.array(columns, np.int64)
+    down = np.arange(size)
+    rights = [*range(size - 1, _TIMING, -2), *range(_TIMING - 1, 0, -2)]
+    rows = np.concatenate([np.repeat(down if number % 2 else down[::-1], 2) for number in range(len(rights))])
+    columns = np.concatenate([np.tile([right, right - 1], size) for right in rights])
+    data = known[rows, columns] == DATA
+    return rows[data], columns[data]

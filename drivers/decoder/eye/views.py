@@ -100,3 +100,6 @@ RESCUE = (
     View("third", partial(scaled, scale=1 / 3), 1 / 3),
 )
 """For stills that the base views leave unread, and in turn for frames in which something was located."""
+
+QUICK_RESCUE = tuple(view for view in RESCUE if view.name in {"half-local", "eroded", "opened", "third"})
+"""Those that cost no more than a base view: in turn for frames that seem empty."""
