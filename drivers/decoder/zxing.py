@@ -36,8 +36,8 @@ class Binarizer(Enum):
 class Kind(Enum):
     """Which symbols are looked for. Asking for Model 2 alone is faster and finds no Micro QR in textures."""
 
-    ANY_QR = zxingcpp.BarcodeFormat.QRCode
-    MODEL_2 = zxingcpp.BarcodeFormat.QRCodeModel2
+    ANY_QR = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
+    MODEL_2 = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCodeModel2)
 
 
 @dataclass(frozen=True, slots=True)

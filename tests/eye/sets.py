@@ -162,18 +162,17 @@ def render_prototype(folder: Path, seed: int, per_condition: int, empties: int, 
     if not program.is_file():
         return None
     parts = {"stills": (per_condition, 0, empties), "bursts": (0, bursts, 0)}
-    running = {
-        folder / name: subprocess.Popen(
-            [sys.executable, "-B", str(program), str(folder / name), str(seed), "--bg", str(folder / "none")]
-            + ["--n", str(counts[0]), "--bursts", str(counts[1]), "--empty", str(counts[2])],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for name, counts in parts.items()
-    }
+    running = {folder / name: _prototype_process(program, folder / name, seed, parts[name]) for name in parts}
     said = [process.communicate()[1] for process in running.values()]
     for process, words in zip(running.values(), said, strict=True):
         if process.returncode:
             raise OSError(f"{program.name} of the prototype failed: {words.strip()[-200:]}; run it by hand to see why")
     return list(running)
+
+
+def _prototype_process(program: Path, folder: Path, seed: int, counts: tuple[int, int, int]) -> subprocess.Popen[str]:
+    """Start the renderer. `counts`: stills per condition, bursts, empty frames. Its backgrounds are its own textures."""
+    stills, bursts, empties = (str(count) for count in counts)
+    command = [sys.executable, "-B", str(program), str(folder), str(seed), "--bg", str(folder / "none")]
+    command += ["--n", stills, "--bursts", bursts, "--empty", empties]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

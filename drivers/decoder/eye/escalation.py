@@ -41,9 +41,7 @@ class Escalation:
     def attempt(self, gray: Gray, located: Sequence[Located], accept: Callable[[str], bool]) -> list[DecodedCode]:
         """Look at what was located and at what is followed; return codes that `accept` accepts, usually none."""
         self._tracker.age()
-        targets = [
-            (track, place) for track, place in self._tracker.targets(worthwhile(located)) if not track.foreign
-        ]
+        targets = [(track, place) for track, place in self._tracker.targets(worthwhile(located)) if not track.foreign]
         if not targets:
             targets = self._search(gray)
         for track, place in targets[:_MOST_LOOKS]:

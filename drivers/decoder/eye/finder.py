@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.decoder.eye.sampling import look_up
 from drivers.decoder.eye.symbol import FINDER_SIZE, finder_pattern
 from station.ports import Gray
 
@@ -100,13 +101,12 @@ def _peaks(level: Gray, module: float) -> Iterator[Pattern]:
     pixel = module / _WORK_MODULE_PX
     neighbourhood = np.ones((5, 5), np.uint8)
     for inverted in (False, True):
-        signed = cv2.multiply(scores, -1.0) if inverted else scores
-        strong = cv2.compare(signed, _LEAST_RING_SCORE, cv2.CMP_GT)
-        strong &= cv2.compare(signed, cv2.dilate(signed, neighbourhood), cv2.CMP_GE)
-        places = cv2.findNonZero(strong)
-        if places is None:
+        signed = -scores if inverted else scores
+        strong = signed > _LEAST_RING_SCORE
+        if not strong.any():
             continue
-        columns, rows = places[:, 0, 0], places[:, 0, 1]
+        strong &= signed >= cv2.dilate(signed, neighbourhood)
+        rows, columns = np.divmod(np.flatnonzero(strong), signed.shape[1])
         best = np.argsort(-signed[rows, columns])[:_MOST_RINGS]
         for row, column in zip(rows[best], columns[best], strict=True):
             centre = ((float(column) + 0.5) * pixel - 0.5, (float(row) + 0.5) * pixel - 0.5)
@@ -121,7 +121,7 @@ def _correlation(level: Gray, template: NDArray[np.float32]) -> NDArray[np.float
     mean = cv2.boxFilter(level, cv2.CV_32F, side, borderType=cv2.BORDER_REPLICATE)
     power = cv2.sqrBoxFilter(level, cv2.CV_32F, side, borderType=cv2.BORDER_REPLICATE)
     variance = cv2.subtract(power, cv2.multiply(mean, mean))
-    spread = cv2.sqrt(cv2.max(variance, _LEAST_SPREAD**2))
+    spread = np.sqrt(np.maximum(variance, _LEAST_SPREAD**2))
     scale = 1 / float(np.sqrt((zero_mean**2).sum() * template.size))
     return np.asarray(cv2.divide(product, spread, scale=scale), np.float32)
 
@@ -152,7 +152,7 @@ def _turned(gray: Gray, patterns: list[Pattern]) -> list[Pattern]:
     scales = (modules[:, None] * _SCALES.astype(np.float32))[:, :, None, None, None]
     points = centres[:, None, None, None, :] + scales * offsets[None, None]
     flat = points.reshape(-1, len(template), 2)
-    values = cv2.remap(gray, flat, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    values = look_up(gray, flat)
     values -= values.mean(axis=1, keepdims=True)
     spread = np.sqrt((values * values).mean(axis=1)) + _LEAST_SPREAD
     scores = (values @ template / (spread * len(template))).reshape(len(patterns), -1)

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from drivers.decoder.eye.sampling import look_up
 from drivers.decoder.eye.symbol import (
     ALIGNMENT_SIZE,
     FINDER_SIZE,
@@ -64,21 +65,17 @@ class Grid:
         """Straighten the symbol, shape (n SUB, n SUB)."""
         side = len(self.lattice) * SUB
         places = cv2.resize(self.lattice, (side, side), interpolation=cv2.INTER_LINEAR)
-        flat = cv2.remap(gray, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(flat, np.float32)
+        return look_up(gray, np.asarray(places))
 
     def at(self, points: Points) -> Points:
         """Picture positions of points given in modules."""
-        places = (points + (MARGIN - 0.5)).astype(np.float32)[None]
-        found = cv2.remap(self.lattice, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return np.asarray(found[0], np.float64)
+        return np.asarray(look_up(self.lattice, (points + (MARGIN - 0.5))[None])[0], np.float64)
 
     def shifted(self, shift: NDArray[np.float32]) -> Grid:
         """Move every module centre by `shift`, shape (n, n, 2), in modules."""
         rows, columns = np.indices(shift.shape[:2], np.float32)
         places = shift + np.stack([columns, rows], axis=-1)
-        moved = cv2.remap(self.lattice, places, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        return Grid(self.version, np.asarray(moved, np.float32))
+        return Grid(self.version, look_up(self.lattice, places))
 
     @property
     def quad(self) -> Quad:
@@ -183,7 +180,7 @@ def _locate(samples: Samples, at: tuple[float, float], size: int, reach: float) 
     window = samples[top:bottom, left:right]
     if min(window.shape) < side:
         return at, -1.0
-    scores = cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED)
+    scores = np.asarray(cv2.matchTemplate(window, template, cv2.TM_CCOEFF_NORMED), np.float32)
     _, best, _, (column, row) = cv2.minMaxLoc(scores)
     x = left + column + _peak(scores[row, :], column) + side / 2
     y = top + row + _peak(scores[:, column], row) + side / 2
@@ -211,6 +208,7 @@ def _fit(grid: Grid, control: _Control) -> Grid:
     matrix, _ = cv2.findHomography(control.expected, pixels, method, tolerance)
     if matrix is None:
         return grid
+    matrix = np.asarray(matrix, np.float64)
     centres = _centres(grid.version)
     places = _project(matrix, centres)
     if len(control.scores) >= _BENDING_FROM:

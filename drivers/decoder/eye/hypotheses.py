@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drivers.decoder.eye.finder import Pattern
+from drivers.decoder.eye.sampling import look_up
 from drivers.decoder.eye.soft import LARGEST_VERSION
 from drivers.decoder.eye.symbol import FINDER_SIZE, size_of, structure
 from drivers.decoder.zxing import Located
@@ -175,8 +176,8 @@ def _verify(gray: Gray, one: Hypothesis) -> Hypothesis:
     places, dark, parts = _function_modules(version)
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32) * size_of(version)
     matrix = cv2.getPerspectiveTransform(corners, one.located.quad.astype(np.float32))
-    points = cv2.perspectiveTransform(places[None], matrix).astype(np.float32)
-    values = cv2.remap(gray, points, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)[0].astype(np.float64)
+    points = np.asarray(cv2.perspectiveTransform(places[None], matrix))
+    values = look_up(gray, points, outside=cv2.BORDER_CONSTANT)[0].astype(np.float64)
     signs = np.where(dark, -1.0, 1.0) * (-1.0 if one.inverted else 1.0)
     scores = sorted(_agreement(values[part], signs[part]) for part in parts)
     used = scores[2:] if one.patterns == 2 else scores[1:]  # noqa: PLR2004 - what is covered cannot agree
@@ -212,8 +213,7 @@ def _timings(
     crowded = _DEPTHS[:, None] * along / (1 - along + _DEPTHS[:, None] * along)
     aside = (3 + _ASIDE)[:, None] * aside_pitch
     points = start + crowded[:, None, :, None] * leg + aside[None, :, :, None] * inward
-    flat = points.reshape(len(_DEPTHS) * len(_ASIDE), -1, 2).astype(np.float32)
-    values = cv2.remap(gray, flat, None, cv2.INTER_LINEAR).astype(np.float32)
+    values = look_up(gray, points.reshape(len(_DEPTHS) * len(_ASIDE), -1, 2), outside=cv2.BORDER_CONSTANT)
     bends = np.zeros_like(values)
     bends[:, 1:-1] = values[:, 1:-1] - (values[:, :-2] + values[:, 2:]) / 2
     agreeing = np.add.reduceat(bends * signs, starts, axis=1) * (-1 if inverted else 1)
@@ -237,18 +237,21 @@ def _timing_lines(
     Position of each module between the finder centres (0 to 1), one module in that measure, its sign (dark -1, light
     1, 0 at both ends of a line), and where each line begins.
     """
-    along, pitches, signs, starts = [], [], [], []
+    along: list[Vector] = []
+    pitches: list[Vector] = []
+    signs: list[Vector] = []
+    starts: list[int] = []
     for version in versions:
         size = size_of(version)
         numbers = np.arange(8, size - 8)  # even ones are dark (6.3.5)
-        starts.append(sum(map(len, along)))
+        starts.append(sum(len(line) for line in along))
         along.append((numbers - 3) / (size - FINDER_SIZE))
         pitches.append(np.full(len(numbers), 1 / (size - FINDER_SIZE)))
         sign = np.where(numbers % 2 == 0, -1.0, 1.0)
         sign[[0, -1]] = 0
         signs.append(sign)
-    joined = (np.concatenate(part).astype(np.float32) for part in (along, pitches, signs))
-    return *joined, starts
+    first, second, third = (np.concatenate(part).astype(np.float32) for part in (along, pitches, signs))
+    return first, second, third, starts
 
 
 def _quad(corner: _Corner, version: int, depths: tuple[float, float]) -> Vector:

@@ -221,11 +221,11 @@ class _Parser:
     def _eci(self) -> None:
         """One to three bytes, told apart by their leading bits (table 4)."""
         first = self._bits.take(8)
-        if first < 0b1000_0000:
+        if first & 0b1000_0000 == 0:
             number = first
-        elif first < 0b1100_0000:
+        elif first & 0b0100_0000 == 0:
             number = (first & 0b11_1111) << 8 | self._bits.take(8)
-        elif first < 0b1110_0000:
+        elif first & 0b0010_0000 == 0:
             number = (first & 0b1_1111) << 16 | self._bits.take(16)
         else:
             raise SegmentError(SegmentProblem.BAD_ECI)

@@ -42,7 +42,7 @@ class HeavyWorker(Protocol):
         """What was read from frames handed over lately, not yet judged by `is_valid`. Never waits."""
 
     def settle(self, *, foreign: str = "") -> None:
-        """End what is followed; `foreign`: a text that is none of ours, not to be tried again."""
+        """Forget what is followed; with `foreign`, keep following but do not read this text again."""
 
     def close(self) -> None:
         """End the process. May be called twice."""

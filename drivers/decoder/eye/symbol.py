@@ -56,7 +56,7 @@ class Structure:
     @property
     def is_function(self) -> NDArray[np.bool_]:
         """Where the function patterns are, shape (size, size)."""
-        return (self.known == 0) | (self.known == 1)
+        return np.asarray((self.known == 0) | (self.known == 1), np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
