@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FOR ?= 0
 SEED ?= 1
 
-.PHONY: help demo test check format bench install uninstall picture lock clean
+.PHONY: help demo test check format bench-eye install uninstall picture lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ format: $(VENV)/.ready  ## what the formatter can do by itself
 picture: $(VENV)/.ready  ## docs/guard-screen.png, taken from a running demo
 	@sh .ci/packages.sh test
 	$(BIN)/python -m tests.demo.picture docs/guard-screen.png
+
+bench-eye: $(VENV)/.ready  ## our reader against its peers, with SEED=n; writes docs/eye
+	$(BIN)/python -m tests.eye.bench --seed $(SEED)
 
 install:         ## install the station on this machine (as root): docs/how-to/install.md
 	sh systemd/install.sh

@@ -14,7 +14,8 @@ import psycopg
 import pytest
 
 from sync.central.store import Store
-from tests.sync.lab import Broker, Journal, Process, until
+from tests.sync.conftest import broker, journal  # noqa: F401 - fixtures of both ends
+from tests.sync.lab import Process, until
 
 
 def _binary(name: str) -> str:
@@ -117,23 +118,5 @@ def store(url: str) -> Iterator[Store]:
     """An open store on each kind of database."""
     found = Store(url)
     found.open()
-    yield found
-    found.close()
-
-
-@pytest.fixture
-def broker(tmp_path: Path) -> Iterator[Broker]:
-    """A running Mosquitto."""
-    found = Broker(tmp_path)
-    found.start()
-    yield found
-    found.kill()
-
-
-@pytest.fixture
-def journal(tmp_path: Path) -> Iterator[Journal]:
-    """A journal with a trust bundle in force."""
-    found = Journal(tmp_path / "station" / "journal.db")
-    found.trust()
     yield found
     found.close()

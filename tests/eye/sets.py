@@ -171,7 +171,7 @@ def render_prototype(folder: Path, seed: int, per_condition: int, empties: int, 
 
 
 def _prototype_process(program: Path, folder: Path, seed: int, counts: tuple[int, int, int]) -> subprocess.Popen[str]:
-    """Start the renderer. `counts`: stills per condition, bursts, empty frames. Its backgrounds are its own textures."""
+    """Start the renderer. `counts`: stills per condition, bursts, empty frames."""
     stills, bursts, empties = (str(count) for count in counts)
     command = [sys.executable, "-B", str(program), str(folder), str(seed), "--bg", str(folder / "none")]
     command += ["--n", stills, "--bursts", bursts, "--empty", empties]

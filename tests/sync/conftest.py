@@ -13,7 +13,10 @@ from tests.sync.lab import Broker, Journal
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
     """A running Mosquitto."""
-    found = Broker(tmp_path)
+    try:
+        found = Broker(tmp_path)
+    except FileNotFoundError as missing:
+        pytest.skip(str(missing))
     found.start()
     yield found
     found.kill()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
-import shutil
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import apsw
-import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
@@ -25,8 +20,11 @@ from station.core.model import Instant
 from station.schema import JOURNAL_DDL
 from sync import wire
 from sync.mqtt import BrokerConfig, Link, Received, Settings
+from tests.demo.processes import ROOT, Broker, free_port
+from tests.demo.processes import until as wait_until
 
-ROOT = Path(__file__).parents[2]
+__all__ = ["Broker", "Journal", "Listener", "Process", "free_port", "until"]
+
 STATION = "gate-east-1"
 ZONE = "320611001001"
 KID = b"\x01\x02\x03\x04"
@@ -36,25 +34,7 @@ PAYLOAD = {"lane": "in", "outcome": "grant", "reason": "granted", "rule": "check
 
 def until(condition: Callable[[], object], timeout_s: float = 15.0, what: str = "it") -> None:
     """Wait until `condition` is true; fail after `timeout_s`."""
-    pause, deadline = threading.Event(), time.monotonic() + timeout_s
-    while not condition():
-        if time.monotonic() > deadline:
-            pytest.fail(f"{what} did not happen within {timeout_s} s")
-        pause.wait(0.02)
-
-
-def free_port() -> int:
-    """Return a loopback port that is free now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
-def can_connect(port: int) -> bool:
-    """Say whether something listens."""
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
-        return True
-    return False
+    wait_until(condition, timeout_s, what)
 
 
 class Process:
@@ -81,39 +61,6 @@ class Process:
         code = self.child.wait(timeout_s)
         self._log.close()
         return code
-
-
-class Broker:
-    """Mosquitto on a loopback port of its own, without persistence: a kill forgets everything it had acknowledged."""
-
-    def __init__(self, directory: Path) -> None:
-        binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-        if binary is None:
-            pytest.skip("mosquitto is not installed: apt-get install mosquitto")
-        self.port = free_port()
-        self._log, self._config, self._binary = directory / "broker.log", directory / "broker.conf", binary
-        lines = [
-            f"listener {self.port} 127.0.0.1",
-            "allow_anonymous true",
-            "persistence false",
-            "max_queued_messages 100000",
-            "set_tcp_nodelay true",
-            "log_type error",
-            *(["user root"] if os.geteuid() == 0 else []),
-        ]
-        self._config.write_text("\n".join(lines) + "\n")
-        self.process: Process | None = None
-
-    def start(self) -> None:
-        """Start it and wait until it listens."""
-        self.process = Process([self._binary, "-c", str(self._config)], self._log)
-        until(lambda: can_connect(self.port), what="the broker")
-
-    def kill(self) -> None:
-        """Kill -9."""
-        if self.process:
-            self.process.kill()
-        self.process = None
 
 
 class Journal:

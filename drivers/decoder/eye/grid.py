@@ -205,10 +205,10 @@ def _fit(grid: Grid, control: _Control) -> Grid:
     pixels = grid.at(control.found)
     tolerance = _OUTLIER_MODULES * grid.module_px
     method = cv2.RANSAC if len(control.scores) > 5 else 0  # noqa: PLR2004 - with five there is no majority
-    matrix, _ = cv2.findHomography(control.expected, pixels, method, tolerance)
-    if matrix is None:
+    estimated, _ = cv2.findHomography(control.expected, pixels, method, tolerance)
+    if estimated is None:
         return grid
-    matrix = np.asarray(matrix, np.float64)
+    matrix = np.asarray(estimated, np.float64)
     centres = _centres(grid.version)
     places = _project(matrix, centres)
     if len(control.scores) >= _BENDING_FROM:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -150,9 +151,10 @@ def mask_pattern(version: int, mask: int) -> NDArray[np.bool_]:
 @lru_cache(160)
 def blocks(version: int, level: str) -> tuple[BlockPlan, ...]:
     """Blocks of a symbol, in the order of their data, with the interleaving of their codewords undone (7.6)."""
+    plans: Any = consts.ECC
     sizes = [
         (group.num_total, group.num_data)
-        for group in consts.ECC[version][_SEGNO_LEVELS[level]]
+        for group in plans[version][_SEGNO_LEVELS[level]]
         for _ in range(group.num_blocks)
     ]
     places: list[list[int]] = [[] for _ in sizes]
