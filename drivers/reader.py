@@ -121,6 +121,7 @@ class ReaderWorker:
                 thread.join(_JOIN_S)
             if thread.is_alive():
                 log.warning("lane %s: %s hangs in its driver and is left behind", self._lane, thread.name)
+        self._decoder.close()
 
     # --- capture thread ----------------------------------------------------------------------------------------
 

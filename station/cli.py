@@ -185,13 +185,13 @@ def _pictures(paths: list[Path]) -> list[Path]:
 
 
 def _decode(options: argparse.Namespace) -> int:
-    from drivers.decoder import decode_file, make_decoder  # noqa: PLC0415 - as in _run
+    from drivers.decoder import read_still  # noqa: PLC0415 - as in _run
 
-    decoder, failed = make_decoder("pyzbar"), False
+    failed = False
     for path in _pictures(options.pictures):
         began = time.perf_counter()
         try:
-            codes, problem = decode_file(path, decoder), ""
+            codes, problem = read_still(path), ""
         except DeviceFault as fault:
             codes, problem = [], str(fault)
         spent = (time.perf_counter() - began) * 1000
@@ -219,12 +219,12 @@ def _export(options: argparse.Namespace) -> int:
 
 
 def _pass_show(options: argparse.Namespace) -> int:
-    from drivers.decoder import decode_file, make_decoder  # noqa: PLC0415 - as in _run
+    from drivers.decoder import read_still  # noqa: PLC0415 - as in _run
 
     config = load(options.config)
     code = options.code
     if not code.startswith(("EP1:", "EL1:")) and Path(code).is_file():
-        found = decode_file(Path(code), make_decoder("pyzbar"))
+        found = read_still(Path(code))
         if not found:
             print(f"{code}: no code could be read in this picture", file=sys.stderr)
             return FAILED

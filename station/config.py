@@ -65,7 +65,7 @@ class CameraConfig(_Struct, frozen=True):
     width: Annotated[int, Meta(ge=160, le=4096)] = 1280
     height: Annotated[int, Meta(ge=120, le=4096)] = 720
     fps: Annotated[int, Meta(ge=1, le=120)] = 30
-    decoder: Literal["pyzbar"] = "pyzbar"
+    decoder: Literal["eye", "zxing", "pyzbar"] = "eye"
     max_age_ms: Annotated[int, Meta(ge=50, le=5000)] = 500
     """A frame older than this is thrown away: it may show the person before."""
 

@@ -21,6 +21,7 @@ from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
 from station.config import Config, LaneConfig
+from station.core.credential import is_pass
 from station.core.events import Kind
 from station.core.facts import Site
 from station.flow import LaneFlow, Surroundings
@@ -184,13 +185,19 @@ class Station:
 
         try:
             camera = open_camera(lane.camera, self._world)
-            reader = ReaderWorker(lane.id, camera, make_decoder(lane.camera.decoder), lane.camera, put, report)
+            reader = ReaderWorker(
+                lane.id, camera, make_decoder(lane.camera.decoder, self._is_pass), lane.camera, put, report
+            )
         except DeviceFault as fault:
             report(fault)
             return
         report(None)  # what an earlier worker reported is over; this one speaks for itself
         reader.start()
         self._readers[lane.id] = reader
+
+    def _is_pass(self, text: str) -> bool:
+        """Say whether a text is a pass with a good signature; asked from the readers' threads."""
+        return is_pass(text, self._documents.trust)
 
     def _stop_readers(self) -> None:
         for reader in self._readers.values():

@@ -74,6 +74,9 @@ class Decoder(Protocol):
     def read(self, gray: Gray) -> list[DecodedCode]:
         """Return every code in the picture, best effort, never raising for anything a picture can hold."""
 
+    def close(self) -> None:
+        """Release what the decoder holds (a process of its own). May be called twice."""
+
 
 class Thermometer(Protocol):
     """An infrared thermometer. Implementations: drivers/mlx90614.py."""

@@ -5,6 +5,8 @@ Every camera hands out gray pictures (uint8, shape (height, width)) stamped with
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 
 from drivers.camera.csi import CsiCamera
@@ -20,7 +22,8 @@ __all__ = ["open_camera"]
 
 def _quiet() -> None:
     """OpenCV would repeat its warnings with every attempt; a DeviceFault is told once. 4.11 and 4.14 name it apart."""
-    silence = getattr(cv2, "setLogLevel", None) or cv2.utils.logging.setLogLevel
+    opencv: Any = cv2  # its type stubs know only the newest name
+    silence = getattr(opencv, "setLogLevel", None) or opencv.utils.logging.setLogLevel
     silence(0)
 
 

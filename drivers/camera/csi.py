@@ -7,8 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from drivers.camera.controls import MissingControls
+from drivers.exposure import Exposure, Limits
 from station.config import CameraConfig
 from station.ports import DeviceFault, Frame
+
+_MANUAL_FOCUS, _CONTINUOUS_FOCUS = 0, 2
+"""libcamera's AfModeEnum: Manual and Continuous (picamera2 manual, Appendix C)."""
+
+_CM_PER_DIOPTRE = 100.0
 
 
 class CsiCamera:
@@ -21,6 +28,10 @@ class CsiCamera:
             raise DeviceFault(self._device, f"{number!r} is no camera number", "Use csi:0 or csi:1")
         self._number = int(number)
         self._camera: Any = None
+        self._missing = MissingControls(self._device)
+        self._in_force: Exposure | None = None
+        self.limits: Limits | None = None
+        """Exposures the open camera takes; None where its exposure cannot be set."""
 
     def open(self) -> None:
         """Start the camera. Raises DeviceFault where picamera2 or the camera is missing."""
@@ -41,20 +52,62 @@ class CsiCamera:
             )
             self._camera.configure(settings)
             self._camera.start()
+            self._settle()
         except (RuntimeError, IndexError, OSError, ValueError) as error:
             self.close()
             remedy = "Check the ribbon cable and run rpicam-hello --list-cameras"
             raise DeviceFault(self._device, f"the camera does not start ({error})", remedy) from error
+
+    def _settle(self) -> None:
+        """Learn what the camera can do, give it its focus, and let its automatic expose."""
+        offered = self._camera.camera_controls
+        usual = Limits()
+        if {"AeEnable", "ExposureTime", "AnalogueGain"} <= offered.keys():
+            least, most = offered["ExposureTime"][:2]
+            least = max(usual.min_us, least)
+            most = max(least, min(usual.max_us, most or usual.max_us))
+            self.limits = Limits(least, most, max(1.0, offered["AnalogueGain"][1]))
+        else:
+            self._missing.note("exposure time", "its own automatic decides")
+        distance = self._config.focus_cm
+        if "AfMode" not in offered or "LensPosition" not in offered:
+            if distance is not None:
+                self._missing.note("focus", "focus_cm has no effect; turn the lens by hand")
+        elif distance is None:
+            self._camera.set_controls({"AfMode": _CONTINUOUS_FOCUS})
+        else:  # LensPosition is in dioptres
+            dioptres = min(_CM_PER_DIOPTRE / distance, offered["LensPosition"][1])
+            self._camera.set_controls({"AfMode": _MANUAL_FOCUS, "LensPosition": dioptres})
+        self.expose(None)
+
+    def expose(self, wanted: Exposure | None) -> None:
+        """Set the exposure, or give it back to the camera's automatic (None)."""
+        if self.limits is None or self._camera is None:
+            return
+        chosen: dict[str, Any] = {"AeEnable": wanted is None}
+        if wanted:
+            chosen |= {"ExposureTime": round(wanted.time_us), "AnalogueGain": wanted.gain}
+        try:
+            self._camera.set_controls(chosen)
+        except RuntimeError:  # a control that is offered and then refused
+            self._missing.note("exposure time", "its own automatic decides")
+            self.limits = None
+
+    def exposure(self) -> Exposure | None:
+        """Return the exposure of the newest picture; None where the camera does not tell."""
+        return self._in_force
 
     def read(self) -> Frame:
         """Wait for the next picture. Raises DeviceFault."""
         if self._camera is None:
             raise DeviceFault(self._device, "it is not open", "Open the camera first")
         try:
-            planes = self._camera.capture_array("main")
+            (planes,), told = self._camera.capture_arrays(["main"])
         except (RuntimeError, OSError, ValueError) as error:
             remedy = "Check the ribbon cable; the station tries again by itself"
             raise DeviceFault(self._device, f"no picture came ({error})", remedy) from error
+        if told.get("ExposureTime"):
+            self._in_force = Exposure(float(told["ExposureTime"]), float(told.get("AnalogueGain", 1.0)))
         # Rows may be padded to the hardware's stride; the chroma planes lie below the luma plane.
         gray = np.ascontiguousarray(planes[: self._config.height, : self._config.width], np.uint8)
         return Frame(gray, time.monotonic_ns())
@@ -62,5 +115,6 @@ class CsiCamera:
     def close(self) -> None:
         """Release the camera. May be called twice."""
         camera, self._camera = self._camera, None
+        self.limits = self._in_force = None
         if camera is not None:
             camera.close()

@@ -10,6 +10,9 @@ from typing import Final
 import cv2
 import numpy as np
 
+from drivers.camera.controls import MissingControls
+from drivers.camera.v4l2_controls import V4l2Controls
+from drivers.exposure import Exposure, Limits
 from station.config import CameraConfig
 from station.ports import DeviceFault, Frame, Gray
 
@@ -29,6 +32,8 @@ class V4l2Camera:
         self._device = f"camera {config.source}"
         self._capture: cv2.VideoCapture | None = None
         self._raw = False
+        self._missing = MissingControls(self._device)
+        self._controls: V4l2Controls | None = None
 
     def open(self) -> None:
         """Open the device and settle the format. Raises DeviceFault with what to look at."""
@@ -44,7 +49,23 @@ class V4l2Camera:
         if not self._raw:
             self._settle(capture, "MJPG")
         capture.set(cv2.CAP_PROP_CONVERT_RGB, 0 if self._raw else 1)
+        self._controls = V4l2Controls(capture, self._path, self._missing)
+        self._controls.focus(self._config.focus_cm)
         self._capture = capture
+
+    @property
+    def limits(self) -> Limits | None:
+        """Exposures the open camera takes; None where its exposure cannot be set."""
+        return self._controls.limits if self._controls else None
+
+    def expose(self, wanted: Exposure | None) -> None:
+        """Set the exposure, or give it back to the camera's automatic (None)."""
+        if self._controls:
+            self._controls.expose(wanted)
+
+    def exposure(self) -> Exposure | None:
+        """Return the exposure in force; None where the camera does not tell."""
+        return self._controls.exposure() if self._controls else None
 
     def _check_file(self) -> None:
         if not Path(self._path).exists():
@@ -84,6 +105,7 @@ class V4l2Camera:
 
     def close(self) -> None:
         """Release the device. May be called twice."""
+        self._controls = None
         if self._capture is not None:
             self._capture.release()
             self._capture = None

@@ -79,6 +79,9 @@ class ZbarDecoder:
             self._turn = (self._turn + 1) % EFFORTS
         return codes
 
+    def close(self) -> None:
+        """Nothing to release."""
+
     def _read(self, gray: Gray, scale: float, *, inverted: bool) -> list[DecodedCode]:
         picture = _invert(gray) if inverted else gray
         return [

@@ -106,6 +106,9 @@ class ZxingDecoder:
             return []
         return scan(np.ascontiguousarray(gray, np.uint8), downscale=True).codes
 
+    def close(self) -> None:
+        """Nothing to release."""
+
 
 def _quad(found: Any, scale: float) -> Quad:
     place = found.position

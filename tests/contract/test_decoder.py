@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from drivers.decoder import decode_file, make_decoder
+from drivers.decoder import make_decoder, read_still
+from drivers.decoder.eye import StillReader
 from drivers.decoder.zbar import EFFORTS, clockwise, text_of
 from drivers.twins.scene import Scene, render
 from station.ports import DecodedCode, Decoder, DeviceFault, Gray
@@ -192,29 +193,37 @@ def test_missing_library_names_the_package(monkeypatch: pytest.MonkeyPatch) -> N
         make_decoder("pyzbar")
 
 
-def test_file_is_read_with_extra_effort(decoder: Decoder, tmp_path: Path) -> None:
-    """A still too small for the plain decoder is read enlarged, and its corners refer to the still."""
-    path = tmp_path / "small.png"
+def test_a_small_still_is_read() -> None:
+    """A still too small for one look is read with all effort, and its corners refer to the still."""
     small = cv2.resize(shown({"text": TYPICAL, "size": 0.8}), None, fx=0.14, fy=0.14, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(path), small)
-    assert persistently(make_decoder("pyzbar"), np.asarray(small, np.uint8)) == []
-    (code,) = decode_file(path, decoder)
+    (code,) = StillReader().read(np.asarray(small, np.uint8))
     assert code.text == TYPICAL
-    assert code.stage.endswith("+scaled-2")
     assert np.array(code.quad).mean(axis=0) == pytest.approx([90, 50], abs=6)
 
 
-def test_file_without_code(decoder: Decoder, tmp_path: Path) -> None:
+def test_file_without_code(tmp_path: Path) -> None:
     """A picture without a code gives an empty list after all efforts."""
     cv2.imwrite(str(tmp_path / "gray.png"), np.full((90, 160), 128, np.uint8))
-    assert decode_file(tmp_path / "gray.png", decoder) == []
+    assert read_still(tmp_path / "gray.png") == []
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture", b"\x89PNG\r\n\x1a\n", None])
-def test_unusable_file_is_named(decoder: Decoder, tmp_path: Path, content: bytes | None) -> None:
+def test_unusable_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     """A file that is missing, empty, broken or no picture is a fault that names it."""
     path = tmp_path / "pass.png"
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(DeviceFault, match=r"pass\.png"):
-        decode_file(path, decoder)
+        read_still(path)
+
+
+@pytest.mark.parametrize("name", ["eye", "zxing", "pyzbar"])
+def test_every_decoder_reads_what_is_easy(name: str) -> None:
+    """Whatever decoder is configured reads a pass held up straight, and a foreign code, and can be closed twice."""
+    decoder = make_decoder(name, lambda text: text == TYPICAL)
+    for text in (TYPICAL, "https://example.org/"):
+        codes = persistently(decoder, shown({"text": text, "size": 0.6}))
+        assert [code.text for code in codes] == [text]
+        assert codes[0].validated == (name == "eye" and text == TYPICAL)
+    decoder.close()
+    decoder.close()

@@ -65,6 +65,9 @@ class ScriptedDecoder:
         self.gate.set()
         self.entered = threading.Event()
 
+    def close(self) -> None:
+        pass
+
     def read(self, gray: Gray) -> list[DecodedCode]:
         level = int(gray[0, 0])
         self.levels.append(level)

@@ -38,9 +38,9 @@ HOSTILE = {
     "4000 characters": lambda: picture_of(segno.make("A/" * 2000, error="l"), 4),
     "micro": lambda: picture_of(segno.make_micro("12345"), 8),
     "structured append": lambda: picture_of(segno.make_sequence("GP1:" * 40, symbol_count=4, error="m")[0], 6),
-    "eci": lambda: picture_of(segno.make("水", eci=True, encoding="utf-8"), 8),
-    "kanji": lambda: picture_of(segno.make("点茗", mode="kanji"), 8),
-    "binary with nul": lambda: picture_of(segno.make(b"GP1:\x00\xff\x00", mode="byte"), 8),
+    "eci": lambda: picture_of(segno.make("水", eci=True, encoding="utf-8", micro=False), 8),
+    "kanji": lambda: picture_of(segno.make("点茗", mode="kanji", micro=False), 8),
+    "binary with nul": lambda: picture_of(segno.make(b"GP1:\x00\xff\x00", mode="byte", micro=False), 8),
     "finder patterns": lambda: np.tile(
         np.kron(np.pad(255 * (1 - finder_pattern()), 1, constant_values=255), np.ones((3, 3))), (27, 47)
     ).astype(np.uint8)[:720, :1280],

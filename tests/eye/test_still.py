@@ -64,7 +64,7 @@ def test_a_covered_finder_pattern(reader, corner):
 
 def test_a_smeared_code_that_nobody_locates(reader):
     """Movement and noise together: own search and equaliser."""
-    frame = noisy(smeared(scene((drawn(scale=5)[0], 400, 100)), 13), 1, 3)
+    frame = noisy(smeared(scene((drawn(scale=5)[0], 400, 100)), 9), 1, 3)
     assert not ZxingDecoder().read(frame)
     assert texts(reader.read(frame)) == [TEXT]
 
