@@ -7,11 +7,11 @@ the screen out. Here only the code counts. Without a code for FALLBACK_S the cam
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import ArrayLike
 
 from station.ports import Gray
 
@@ -53,6 +53,8 @@ _PATCH_SHARE = (0.03, 0.4)
 _COARSE = 8
 _SMALLEST_PX = 12
 _SAMPLED_PX = 128
+_FARTHEST_PX = 30_000
+"""OpenCV's drawing takes coordinates of 16 bits with room for fractions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ class Limits:
     max_gain: float = 1.0
 
     def split(self, total: float) -> Exposure:
-        """Return the exposure nearest to `total` (microseconds at gain 1): time first, amplification only in the dark."""
+        """Return the exposure nearest to `total` (microseconds at gain 1): time first, amplification in the dark."""
         if not math.isfinite(total):
             total = self.min_us
         time_us = min(max(total, self.min_us), self.max_us)
@@ -98,7 +100,7 @@ class Metering:
 CLIPPED = Metering(255.0, 1.0)
 
 
-def meter(gray: Gray, quad: Sequence[Sequence[float]]) -> Metering | None:
+def meter(gray: Gray, quad: ArrayLike) -> Metering | None:
     """Measure a code in uint8 (height, width) by its corners (x, y); None where they hold no usable area.
 
     About half of a symbol's modules are light (masking sees to that, ISO/IEC 18004, 7.8.3): the upper quartile of the
@@ -115,7 +117,8 @@ def meter(gray: Gray, quad: Sequence[Sequence[float]]) -> Metering | None:
     step = max(1, min(right - left, bottom - top) // _SAMPLED_PX)
     box = gray[top:bottom:step, left:right:step]
     inside = np.zeros(box.shape, np.uint8)
-    cv2.fillConvexPoly(inside, np.rint((corners - (left, top)) / step).astype(np.int32), (1,))
+    outline = np.clip((corners - (left, top)) / step, -_FARTHEST_PX, _FARTHEST_PX)
+    cv2.fillConvexPoly(inside, np.rint(outline).astype(np.int32), (1,))
     pixels = box[inside > 0]
     if pixels.size < _SMALLEST_PX**2 // 2:
         return None
@@ -125,7 +128,7 @@ def meter(gray: Gray, quad: Sequence[Sequence[float]]) -> Metering | None:
 
 
 def is_burnt_screen(gray: Gray) -> bool:
-    """Tell whether a clipped patch of a phone's size stands in an otherwise dark picture; the code in it is unreadable."""
+    """Tell whether a clipped patch of a phone's size stands in a dark picture: a code in it cannot be read."""
     coarse = gray[::_COARSE, ::_COARSE]
     clipped = coarse >= SATURATED_GRAY
     share = float(clipped.mean()) if coarse.size else 0.0
@@ -151,7 +154,7 @@ class Governor:
         self._limits = limits
         self.wanted: Exposure | None = None
         """None: the camera's own automatic."""
-        self._changed_s = self._measured_s = -math.inf
+        self._changed_s = self._measured_s = self._judged_s = -math.inf
         self._search_since_s: float | None = None
         self._search_after_s = -math.inf
         self._rest_s = FIRST_REST_S
@@ -170,19 +173,26 @@ class Governor:
         if now_s - self._search_since_s > SEARCH_S:
             self._automatic(now_s)
         else:
-            self._steer(CLIPPED, in_force, now_s)
+            self._steer(CLIPPED, in_force, now_s, steps=2)  # barely clipped, its code would have been read
 
     def nothing(self, now_s: float) -> None:
         """Take note that there is neither a code nor a burnt-out screen."""
         if self.wanted is not None and now_s - self._measured_s >= FALLBACK_S:
             self._automatic(now_s)
 
-    def _steer(self, seen: Metering, in_force: Exposure | None, now_s: float) -> None:
+    def is_due(self, now_s: float) -> bool:
+        """Tell whether a change has had its time and nobody has looked yet what came of it."""
+        return self.wanted is not None and self._judged_s <= self._changed_s <= now_s - SETTLE_S
+
+    def _steer(self, seen: Metering, in_force: Exposure | None, now_s: float, steps: int = 1) -> None:
         self._measured_s = now_s
-        base = self.wanted or in_force
+        base = self.wanted or in_force  # cameras tell what is in force too late to steer by
         if base is None or now_s - self._changed_s < SETTLE_S:
             return
-        after = next_exposure(base, seen, self._limits)
+        self._judged_s = now_s
+        after = base
+        for _ in range(steps):
+            after = next_exposure(after, seen, self._limits)
         if after != base:
             self.wanted, self._changed_s = after, now_s
 

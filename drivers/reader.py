@@ -15,6 +15,10 @@ from collections.abc import Callable, Sequence
 import cv2
 
 from drivers.camera.change import ChangeDetector
+from drivers.camera.gauges import Gauges
+from drivers.camera.metering import Locating, Meter
+from drivers.camera.region import Cut, cut
+from drivers.light import AimingLight
 from station.config import CameraConfig
 from station.ports import Camera, DecodedCode, Decoder, DeviceFault, Frame, Sighting
 
@@ -51,14 +55,14 @@ class _NewestFrame:
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._frame: Frame | None = None
+        self._frame: Cut | None = None
 
-    def put(self, frame: Frame | None) -> None:
+    def put(self, frame: Cut | None) -> None:
         with self._changed:
             self._frame = frame
             self._changed.notify()
 
-    def take(self, timeout: float) -> Frame | None:
+    def take(self, timeout: float) -> Cut | None:
         with self._changed:
             self._changed.wait_for(lambda: self._frame is not None, timeout)
             frame, self._frame = self._frame, None
@@ -76,8 +80,12 @@ class ReaderWorker:
         config: CameraConfig,
         put: Callable[[Sighting], None],
         fault: Callable[[DeviceFault | None], None],
+        light: AimingLight | None = None,
     ) -> None:
-        """`put` gets each sighting; `fault` a DeviceFault when one begins, None when it ends. Both must return soon."""
+        """`put` gets each sighting; `fault` a DeviceFault when one begins, None when it ends. Both must return soon.
+
+        `light` belongs to the reader from now on: `stop` switches it off and closes it.
+        """
         self._lane, self._camera, self._decoder, self._config = lane, camera, decoder, config
         self._put, self._fault = put, fault
         self._device = f"camera {config.source}"
@@ -87,6 +95,9 @@ class ReaderWorker:
         self._frame_due_s = 0.0
         self._faulty = False
         self._watch = _Watch()
+        self._light = light
+        self.meter = Meter(camera, config)
+        self.gauges = Gauges()
         self.captured_ns = 0
         """When the newest picture was taken (time.monotonic_ns); 0 before the first."""
         self.heartbeat_ns = 0
@@ -122,6 +133,8 @@ class ReaderWorker:
             if thread.is_alive():
                 log.warning("lane %s: %s hangs in its driver and is left behind", self._lane, thread.name)
         self._decoder.close()
+        if self._light:
+            self._light.close()
 
     # --- capture thread ----------------------------------------------------------------------------------------
 
@@ -144,12 +157,17 @@ class ReaderWorker:
         self._camera.close()
         self._frame_due_s = _now_s() + OPENING_S
         self._camera.open()
+        self.meter.opened()
         while not self._stop.is_set():
+            begun = time.thread_time_ns()
             frame = self._camera.read()
+            inside = cut(frame, self._config.region)
+            self.gauges.acquired(inside, time.thread_time_ns() - begun)
             self._frame_due_s = _now_s() + FROZEN_S
             self._problem = None
             self.captured_ns = frame.captured_ns
-            self._slot.put(frame)
+            self._slot.put(inside)
+            self.meter.serve(_now_s())
 
     # --- decode thread -----------------------------------------------------------------------------------------
 
@@ -157,26 +175,41 @@ class ReaderWorker:
         while not self._stop.is_set():
             self.heartbeat_ns = time.monotonic_ns()
             self._report_fault()
-            frame = self._slot.take(_IDLE_S)
-            if frame is not None and not self._stale(frame):
-                self._look(frame)
+            inside = self._slot.take(_IDLE_S)
+            if inside is not None and not self._stale(inside.frame):
+                self._look(inside)
+                self._shine()
 
     def _stale(self, frame: Frame) -> bool:
         return time.monotonic_ns() - frame.captured_ns > self._config.max_age_ms * 1_000_000
 
-    def _look(self, frame: Frame) -> None:
+    def _look(self, inside: Cut) -> None:
         """Decode where it can tell something new, and put what is to be told."""
-        watch = self._watch
-        if watch.worth_decoding(frame):
-            codes = self._decoder.read(frame.gray)
+        watch, frame = self._watch, inside.frame
+        if watch.worth_decoding(frame) or self.meter.is_due(_now_s()):
+            codes = self._read(inside)
             watch.decoded(codes)
         elif watch.visible:
             return
         else:
             codes = []  # the same picture as the last one, which held none
         if watch.worth_telling(codes) and not self._stale(frame) and not self._stop.is_set():
-            self._put(Sighting(self._lane, tuple(codes), frame.captured_ns))
+            self._put(Sighting(self._lane, tuple(inside.restated(codes)), frame.captured_ns))
             watch.told(codes)
+
+    def _read(self, inside: Cut) -> list[DecodedCode]:
+        """Decode a picture; measure what it cost and how the code is exposed."""
+        begun = time.monotonic_ns()
+        codes = self._decoder.read(inside.frame.gray)
+        self.gauges.decoded(inside, codes, time.monotonic_ns() - begun)
+        located = self._decoder.located if isinstance(self._decoder, Locating) else ()
+        self.meter.look(inside.frame.gray, codes or located, _now_s())
+        return codes
+
+    def _shine(self) -> None:
+        if self._light:
+            watch = self._watch
+            self._light.look(_now_s(), moved=watch.moved, code=watch.visible, mean_gray=watch.mean_gray)
 
     def _report_fault(self) -> None:
         """Tell once when the camera begins to fail and once when pictures come again."""
@@ -205,14 +238,22 @@ class _Watch:
         self._told_codes = False
         self.visible = False
         """Whether the picture decoded last held a code."""
+        self.moved = False
+        """Whether the picture looked at last differs from the one decoded last."""
+
+    @property
+    def mean_gray(self) -> float:
+        """Mean gray of the picture looked at last, 0 to 255."""
+        return self._change.mean_gray()
 
     def worth_decoding(self, frame: Frame) -> bool:
         """Spare pictures that cannot tell anything new: nobody there and nothing moved, or the same code still held."""
         self._change.look(frame.gray)
+        self.moved = self._change.moved()
         since_s = _now_s() - self._decoded_s
         if self.visible:
             return since_s >= WATCH_S or self._change.swapped()
-        return since_s >= STILL_DECODE_S or self._change.moved()
+        return since_s >= STILL_DECODE_S or self.moved
 
     def decoded(self, codes: Sequence[DecodedCode]) -> None:
         """Remember the outcome for the picture looked at last."""

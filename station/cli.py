@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from drivers.light import drive_dark
 from drivers.mlx90614 import open_thermometer
 from drivers.outputs import drive_safe
 from drivers.pins import factory
@@ -70,12 +71,22 @@ def _parser() -> argparse.ArgumentParser:
     export = command("export", _export, "write the journal as CSV or JSON lines")
     export.add_argument("--format", choices=("csv", "jsonl"), default="csv", help="default: csv")
     export.add_argument("--since", type=int, default=1, metavar="SEQ", help="first event; default: 1")
+    _camera_commands(command("camera", _no_action, "look through the cameras"))
     _pass_commands(command("pass", _no_action, "look at passes"))
     _guard_commands(command("guard", _no_action, "who may sign in at the guard screen"))
     command("safe-outputs", _safe_outputs, "drive every output to its safe level (ExecStopPost)")
     emissivity = command("emissivity", _emissivity, "write the configured emissivity into the thermometer of a lane")
     emissivity.add_argument("lane")
     return parser
+
+
+def _camera_commands(parser: argparse.ArgumentParser) -> None:
+    about = "show what a lane's camera delivers and what to do for better pictures (stop the station first)"
+    tuning = parser.add_subparsers(required=True, metavar="ACTION").add_parser("tune", help=about, description=about)
+    tuning.add_argument("lane")
+    tuning.add_argument("--once", action="store_true", help="one sample, then end")
+    tuning.add_argument("--json", action="store_true", help="one JSON object per sample")
+    tuning.set_defaults(run=_camera_tune)
 
 
 def _pass_commands(parser: argparse.ArgumentParser) -> None:
@@ -145,11 +156,17 @@ def _doctor(options: argparse.Namespace) -> int:
     return OK if all(finding.good for finding in findings) else FAILED
 
 
+def _camera_tune(options: argparse.Namespace) -> int:
+    from station.tune import tune  # noqa: PLC0415 - as in _run
+
+    tune(load(options.config), options.lane, once=options.once, as_json=options.json)
+    return OK
+
+
 def _safe_outputs(options: argparse.Namespace) -> int:
     config = load(options.config)
-    faults = drive_safe(
-        config, factory(config.hardware)
-    )  # never closed: a kernel that keeps levels keeps the safe ones
+    pins = factory(config.hardware)  # never closed: a kernel that keeps levels keeps the safe ones
+    faults = drive_safe(config, pins) + drive_dark(config, pins)
     for fault in faults:
         print(fault, file=sys.stderr)
     return FAILED if faults else OK

@@ -12,6 +12,7 @@ from msgspec import Meta
 from station.core.model import Direction
 
 Pin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a header pin")]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
 Seconds = Annotated[float, Meta(gt=0, le=3600)]
 Identifier = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,40}$")]
 Zone = Annotated[str, Meta(pattern=r"^[0-9]{12}$", description="12-digit area code")]
@@ -58,6 +59,10 @@ class HardwareConfig(_Struct, frozen=True):
     """Socket of the twins' world (drivers/twins/world.py); only with pins = "twin" or twin sources."""
 
 
+SMALLEST_REGION = 0.1
+"""Of the picture's width and height."""
+
+
 class CameraConfig(_Struct, frozen=True):
     """`source`: v4l2:/dev/video0, csi:0, file:PATH, dir:PATH or scene:NAME (a twin)."""
 
@@ -68,6 +73,22 @@ class CameraConfig(_Struct, frozen=True):
     decoder: Literal["eye", "zxing", "pyzbar"] = "eye"
     max_age_ms: Annotated[int, Meta(ge=50, le=5000)] = 500
     """A frame older than this is thrown away: it may show the person before."""
+    exposure: Literal["auto", "metered"] = "metered"
+    """metered: by the code in view, and the camera's automatic while there is none."""
+    focus_cm: Annotated[float, Meta(ge=3, le=1000)] | None = None
+    """Distance at which passes are held, for lenses with a motor; absent: the camera focuses by itself."""
+    region: Annotated[tuple[Fraction, ...], Meta(min_length=4, max_length=4)] | None = None
+    """[x, y, width, height]: the part of the picture in which passes are shown."""
+    light: Pin | None = None
+    """An aiming light; high is on."""
+
+    def __post_init__(self) -> None:
+        """Refuse a region that reaches out of the picture or is too small to hold a pass; msgspec adds the path."""
+        x, y, width, height = self.region or (0, 0, 1, 1)
+        if max(x + width, y + height) > 1 + 1e-9:
+            raise ValueError("the region reaches out of the picture; x + width and y + height must not exceed 1")
+        if min(width, height) < SMALLEST_REGION:
+            raise ValueError(f"the region is too small; width and height must be at least {SMALLEST_REGION}")
 
 
 class ThermometerConfig(_Struct, frozen=True):
@@ -181,12 +202,17 @@ def _door_pins(door: DoorConfig) -> list[tuple[str, int]]:
     return pins
 
 
+def _lane_pins(lane: LaneConfig) -> list[tuple[str, int]]:
+    pins = [(f"door.{name}", pin) for name, pin in _door_pins(lane.door)]
+    return pins if lane.camera.light is None else [*pins, ("camera.light", lane.camera.light)]
+
+
 def _cross_check(config: Config) -> list[str]:
     """Mistakes that no single value shows: pins used twice, lanes of one name, twins without a world."""
     problems, taken = [], dict[int, str]()
     for number, lane in enumerate(config.lane):
-        for name, pin in _door_pins(lane.door):
-            where = f"$.lane[{number}].door.{name}"
+        for name, pin in _lane_pins(lane):
+            where = f"$.lane[{number}].{name}"
             if pin in taken:
                 problems.append(f"pin {pin} is used twice - at `{taken[pin]}` and `{where}`; give each its own pin")
             taken[pin] = where

@@ -12,6 +12,7 @@ from typing import Any
 from drivers.camera import open_camera
 from drivers.decoder import make_decoder
 from drivers.inputs import LaneInputs
+from drivers.light import open_light
 from drivers.mlx90614 import open_thermometer
 from drivers.outputs import LaneOutputs
 from drivers.pins import factory
@@ -186,7 +187,13 @@ class Station:
         try:
             camera = open_camera(lane.camera, self._world)
             reader = ReaderWorker(
-                lane.id, camera, make_decoder(lane.camera.decoder, self._is_pass), lane.camera, put, report
+                lane.id,
+                camera,
+                make_decoder(lane.camera.decoder, self._is_pass),
+                lane.camera,
+                put,
+                report,
+                open_light(lane.camera, self._pins, lane.id),
             )
         except DeviceFault as fault:
             report(fault)

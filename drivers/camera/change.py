@@ -43,6 +43,10 @@ class ChangeDetector:
         difference = self._difference()
         return difference is None or float((difference > _SWAPPED_LEVELS).mean()) > _SWAPPED_SHARE
 
+    def mean_gray(self) -> float:
+        """Return the mean gray of the picture looked at last, 0 to 255; 255 before the first."""
+        return 255.0 if self._latest is None else float(self._latest.mean())
+
     def _difference(self) -> Gray | None:
         if self._marked is None or self._latest is None:
             return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
+from numpy.typing import ArrayLike
+
 from drivers.camera.controls import Adjustable
 from drivers.exposure import Exposure, Governor, is_burnt_screen, meter
 from station.config import CameraConfig
@@ -17,14 +19,12 @@ from station.ports import Camera, Gray
 _ASKED_EVERY_S = 0.5
 """How often the camera is asked which exposure its automatic has chosen."""
 
-Quad = Sequence[Sequence[float]]
-
 
 class Symbol(Protocol):
     """Anything with corners."""
 
     @property
-    def quad(self) -> Quad:
+    def quad(self) -> ArrayLike:
         """Corners (x, y), pixels."""
 
 
@@ -63,9 +63,15 @@ class Meter:
         if changed:
             self._camera.expose(wanted)
             self._applied = wanted
+            if self._camera.limits is None:  # the camera refused: its automatic has taken over
+                self._governor = self._applied = None
         if changed or now_s - self._asked_s >= _ASKED_EVERY_S:
             self.exposure = self._camera.exposure()
             self._asked_s = now_s
+
+    def is_due(self, now_s: float) -> bool:
+        """Tell whether a picture is worth decoding because the exposure was changed before it. Decode thread."""
+        return self._governor is not None and self._governor.is_due(now_s)
 
     def look(self, gray: Gray, symbols: Sequence[Symbol], now_s: float) -> None:
         """Take a picture and the codes read or located in it (corners in its pixels). Decode thread."""

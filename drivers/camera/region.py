@@ -9,8 +9,8 @@ import numpy as np
 
 from station.ports import DecodedCode, Frame
 
-Fractions = tuple[float, float, float, float]
-"""Left, top, width, height as fractions of the picture."""
+Fractions = tuple[float, ...]
+"""Left, top, width, height as fractions of the picture: four, as the configuration checks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Cut:
     """A frame reduced to the region, and where its top left pixel lies in the whole picture."""
 
     frame: Frame
+    whole: tuple[int, int]
+    """Height and width of the whole picture."""
     left: int = 0
     top: int = 0
 
@@ -30,10 +32,11 @@ class Cut:
 
 def cut(frame: Frame, region: Fractions | None) -> Cut:
     """Reduce a frame to the region, at least one pixel; without a region it stays as it is. Age is kept."""
-    if region is None:
-        return Cut(frame)
     height, width = frame.gray.shape
+    if region is None:
+        return Cut(frame, (height, width))
     left, top = min(int(region[0] * width), width - 1), min(int(region[1] * height), height - 1)
     right = min(width, max(left + 1, round((region[0] + region[2]) * width)))
     bottom = min(height, max(top + 1, round((region[1] + region[3]) * height)))
-    return Cut(Frame(np.ascontiguousarray(frame.gray[top:bottom, left:right]), frame.captured_ns), left, top)
+    inside = Frame(np.ascontiguousarray(frame.gray[top:bottom, left:right]), frame.captured_ns)
+    return Cut(inside, (height, width), left, top)

@@ -9,7 +9,7 @@ import time
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,13 +22,8 @@ from drivers.decoder import make_decoder
 from drivers.twins import world as worlds
 from drivers.twins.scene import Scene, render
 from drivers.twins.world import World
-from station.config import CameraConfig
 from station.ports import Camera, DeviceFault
-
-
-def config(source: str, **more: Any) -> CameraConfig:
-    """Return a configuration for `source`, fast enough for tests."""
-    return CameraConfig(source=source, **({"fps": 60} | more))
+from tests.contract.camera_standins import FakeCapture, FakePicamera2, config
 
 
 @pytest.fixture
@@ -184,46 +179,6 @@ def test_luma_of_every_shape(shape: tuple[int, ...]) -> None:
     assert (gray == 90).all()
 
 
-class FakeCapture:
-    """OpenCV's V4L2 capture over a camera that offers some formats at some pace."""
-
-    offers: ClassVar[dict[str, float]] = {}
-    pictures: ClassVar[dict[str, np.ndarray]] = {
-        "GREY": np.full((720, 1280), 90, np.uint8),
-        "YUYV": np.full((720, 1280, 2), (90, 7), np.uint8),
-        "MJPG": np.full((720, 1280, 3), 90, np.uint8),
-    }
-    broken = False
-
-    def __init__(self, path: str, backend: int) -> None:
-        assert (path[-6:], backend) == ("video0", cv2.CAP_V4L2)
-        self.values: dict[int, float] = {}
-
-    def isOpened(self) -> bool:  # noqa: N802 - OpenCV's name
-        return bool(self.offers)
-
-    def set(self, key: int, value: float) -> bool:
-        self.values[key] = value
-        return True
-
-    def fourcc(self) -> str:
-        wanted = int(self.values[cv2.CAP_PROP_FOURCC]).to_bytes(4, "little").decode()
-        return wanted if wanted in self.offers else next(iter(self.offers))
-
-    def get(self, key: int) -> float:
-        if key == cv2.CAP_PROP_FOURCC:
-            return cv2.VideoWriter.fourcc(*self.fourcc())
-        return self.offers[self.fourcc()] if key == cv2.CAP_PROP_FPS else self.values[key]
-
-    def read(self) -> tuple[bool, np.ndarray | None]:
-        assert self.values[cv2.CAP_PROP_BUFFERSIZE] == 1
-        assert self.values[cv2.CAP_PROP_CONVERT_RGB] == (self.fourcc() == "MJPG")
-        return (False, None) if self.broken else (True, self.pictures[self.fourcc()])
-
-    def release(self) -> None:
-        self.offers = {}
-
-
 @pytest.mark.parametrize(
     ("offers", "settled"),
     [
@@ -256,34 +211,6 @@ def test_csi_without_picamera2(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "picamera2", None)
     with pytest.raises(DeviceFault, match="python3-picamera2"):
         open_camera(config("csi:0"), None).open()
-
-
-class FakePicamera2:
-    """picamera2's calls as its manual (6.2, Appendix A) gives them: rows padded to a stride, chroma below luma."""
-
-    def __init__(self, number: int) -> None:
-        self.open = number == 0
-        if not self.open:
-            raise IndexError("list index out of range")
-
-    def create_video_configuration(self, **settings: Any) -> dict[str, Any]:
-        return settings
-
-    def configure(self, settings: dict[str, Any]) -> None:
-        self.width, self.height = settings["main"]["size"]
-        assert settings["main"]["format"] == "YUV420"
-
-    def start(self) -> None:
-        self.started = True
-
-    def capture_array(self, stream: str) -> np.ndarray:
-        assert stream == "main"
-        planes = np.full((self.height * 3 // 2, self.width + 64), 128, np.uint8)
-        planes[: self.height, : self.width] = 33
-        return planes
-
-    def close(self) -> None:
-        self.open = False
 
 
 def test_csi_takes_the_luma_plane(monkeypatch: pytest.MonkeyPatch) -> None:

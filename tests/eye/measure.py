@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 
 from station.ports import Gray
@@ -14,6 +15,8 @@ from tests.eye.peers import OwnStill, OwnStream, Read, Texts
 from tests.eye.sets import Burst, PictureSet, Still
 
 BURST_READERS = (peers.ZXING, peers.ZBAR, peers.STREAM)
+FRAMED = {peers.ZXING_FRAME: peers.ZXING, peers.ZBAR_FRAME: peers.ZBAR}
+FRAME_SHAPE = (720, 1280)
 FRAME_PERIOD_S = 1 / 30
 
 
@@ -129,14 +132,33 @@ def _shuffled(names: Iterable[str], *seeds: int) -> list[str]:
 def _still_row(work: Work, still: Still, number: int, readers: dict[str, Read], empties: list[OwnStream]) -> StillRow:
     """Read one picture in all runs. A stream sees a readable picture as its first frame, empty ones in a row."""
     gray, runs = still.load(), []
+    frame = as_frame(gray)
     for run in range(work.runs):
         stream = empties[run] if still.negative else OwnStream(work.issued)
-        everyone: dict[str, Read] = {**readers, peers.STILL: OwnStill(), peers.STREAM: stream}
-        order = _shuffled(everyone, work.seed, run, number)
-        runs.append({name: timed(everyone[name], gray) for name in order})
+        everyone: dict[str, tuple[Read, Gray]] = {name: (read, gray) for name, read in readers.items()}
+        everyone |= {peers.STILL: (OwnStill(), gray), peers.STREAM: (stream, frame)}
+        if frame is not gray:
+            everyone |= {name: (readers[peer], frame) for name, peer in FRAMED.items() if peer in readers}
+        readings = {name: timed(*everyone[name]) for name in _shuffled(everyone, work.seed, run, number)}
+        runs.append({name: readings[peer] for name, peer in FRAMED.items() if peer in readings} | readings)
         if not still.negative:
             stream.close()
     return StillRow(work.set_name, still.category, still.expected, tuple(runs))
+
+
+def as_frame(gray: Gray) -> Gray:
+    """Return a picture as the camera's frame holds it: fitted into 1280 x 720, the rest in its border's gray."""
+    height, width = gray.shape
+    if (height, width) == FRAME_SHAPE:
+        return gray
+    scale = min(FRAME_SHAPE[0] / height, FRAME_SHAPE[1] / width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    fitted = cv2.resize(gray, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    border = np.concatenate([fitted[0], fitted[-1], fitted[:, 0], fitted[:, -1]])
+    frame = np.full(FRAME_SHAPE, np.uint8(np.median(border)), np.uint8)
+    top, left = (FRAME_SHAPE[0] - size[1]) // 2, (FRAME_SHAPE[1] - size[0]) // 2
+    frame[top : top + size[1], left : left + size[0]] = fitted
+    return frame
 
 
 def _burst_row(work: Work, burst: Burst, number: int, readers: dict[str, Read]) -> BurstRow:

@@ -24,6 +24,8 @@ Read = Callable[[Gray], Texts]
 ZXING, ZBAR, QUIRC = "zxing-cpp", "pyzbar", "quirc"
 OPENCV, ARUCO = "OpenCV", "OpenCV Aruco"
 STILL, STREAM = "still (ours)", "stream (ours)"
+ZXING_FRAME, ZBAR_FRAME = f"{ZXING} (frame)", f"{ZBAR} (frame)"
+"""The two peers on what the stream sees: a camera's frame of 1280 x 720."""
 PEERS = (ZXING, ZBAR, OPENCV, ARUCO, QUIRC)
 
 

@@ -41,7 +41,7 @@ def place_of(version, x=0, y=0, scale=MODULE_PX):
     """Where a symbol drawn at (x, y) lies."""
     size, edge = size_of(version) * scale, BORDER * scale
     corners = np.array([[0, 0], [size, 0], [size, size], [0, size]], np.float64)
-    return Located(corners + (x + edge, y + edge), version)
+    return Located(corners + np.array([x + edge, y + edge]), version)
 
 
 def noisy(picture, seed, sigma):

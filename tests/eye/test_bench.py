@@ -13,7 +13,7 @@ import pytest
 from tests.eye import bench, figures, measure, peers, report, sets
 from tests.eye.figures import Bar
 from tests.eye.measure import BurstRow, Reading, Rows, Shown, StillRow
-from tests.eye.peers import PEERS, STILL, STREAM, ZBAR, ZXING
+from tests.eye.peers import PEERS, STILL, STREAM, ZBAR, ZXING, ZXING_FRAME
 
 EVERYONE = (STILL, STREAM, *PEERS)
 
@@ -24,6 +24,7 @@ def row(
     """A picture that `readers` read, in three runs; everyone takes 10 ms unless told, our stream 0.2."""
     spent = dict.fromkeys(EVERYONE, 10.0) | {STREAM: 0.2} | (ms or {})
     run = {name: Reading(spent[name] / 1000, (expected or texts) if name in readers else ()) for name in EVERYONE}
+    run |= {frame: run[peer] for frame, peer in measure.FRAMED.items()}  # the picture is a camera frame
     return StillRow("rendered", "glare", expected, (run, run, run))
 
 
@@ -143,7 +144,7 @@ def test_the_median_of_the_runs_counts() -> None:
     """One bad run of three does not decide a time bar."""
     rows = good()
     slow = {name: Reading(1.0, reading.texts) for name, reading in rows.stills[-1].runs[0].items()}
-    slow[ZXING] = Reading(0.001, ())
+    slow[ZXING_FRAME] = Reading(0.001, ())
     last = rows.stills[-1]
     rows.stills[-1] = StillRow(last.set_name, last.category, last.expected, (slow, *last.runs[1:]))
     assert missed(rows) == set()
@@ -247,7 +248,17 @@ def test_a_small_bench_runs_through_every_reader() -> None:
     rows = measure.measure(measure.share(small, 0, 1, 5, 2))
     assert [len(still.runs) for still in rows.stills] == [2, 2]
     installed = set(peers.peers()[0])
-    assert set(rows.stills[0].runs[0]) == installed | {STILL, STREAM}
+    assert set(rows.stills[0].runs[0]) == installed | {STILL, STREAM} | set(measure.FRAMED)
     assert measure.found(rows.stills[0].runs[0][STILL].texts, rows.stills[0].expected) == 1
     assert 1 <= rows.bursts[0].runs[1][STREAM].frames <= 10
     assert all(reading.seconds >= 0 for reading in rows.stills[0].runs[1].values())
+
+
+@pytest.mark.parametrize("shape", [(240, 240), (1000, 300), (60, 2000), (720, 1280)])
+def test_a_picture_becomes_a_camera_frame(shape: tuple[int, int]) -> None:
+    """Whatever its shape, a picture is shown to the stream as a frame of 1280 x 720, whole and undistorted."""
+    picture = np.full(shape, 200, np.uint8)
+    picture[: shape[0] // 2] = 40
+    frame = measure.as_frame(picture)
+    assert frame.shape == (720, 1280)
+    assert {40, 200} <= set(np.unique(frame).tolist())

@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from tests.eye.pictures import MODULE_PX, drawn, place_of
 
 from drivers.decoder.eye.grid import MARGIN, SUB, align, grid_of
 from drivers.decoder.zxing import Located
+from tests.eye.pictures import MODULE_PX, drawn, place_of
 
 
 def error_modules(grid, truth):

@@ -11,10 +11,10 @@ import segno
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from tests.eye.pictures import modules, noisy, scene
 
 from drivers.decoder.eye import StillReader, StreamReader
 from drivers.decoder.eye.symbol import finder_pattern
+from tests.eye.pictures import modules, noisy, scene
 
 STILL_S, FRAME_S = 6.0, 2.0
 """Limits for a loaded machine: the reader's own budgets are 2 s and 25 ms before heavy attempts."""
@@ -44,7 +44,9 @@ HOSTILE = {
     "finder patterns": lambda: np.tile(
         np.kron(np.pad(255 * (1 - finder_pattern()), 1, constant_values=255), np.ones((3, 3))), (27, 47)
     ).astype(np.uint8)[:720, :1280],
-    "checkerboard": lambda: np.tile(np.kron(np.array([[0, 255], [255, 0]]), np.ones((4, 4))), (90, 160)).astype(np.uint8),
+    "checkerboard": lambda: np.tile(np.kron(np.array([[0, 255], [255, 0]]), np.ones((4, 4))), (90, 160)).astype(
+        np.uint8
+    ),
     "noise": lambda: noisy(scene(), 1, 120),
     "large": lambda: cv2.resize(noisy(scene(), 1, 60), (6000, 4000)),
     "strip": lambda: noisy(np.full((21, 9000), 128, np.uint8), 1, 60),

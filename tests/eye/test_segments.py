@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -99,7 +101,7 @@ def test_what_no_encoder_writes_is_refused(data, problem):
 
 
 def test_segno_s_extra_byte_of_zeros_is_allowed():
-    """segno pads a stream that ends with a byte by one more byte: our own passes are written so."""
+    """Our writer segno pads a stream that ends with a byte by one more byte: our own passes are written so."""
     assert parse(bytes([0x40, 0x26, 0x8E, 0x90, 0x00, 0xEC, 0x11]), 1).raw == b"h\xe9"
 
 
@@ -107,7 +109,5 @@ def test_segno_s_extra_byte_of_zeros_is_allowed():
 @settings(max_examples=300)
 def test_any_bytes_are_read_or_refused(data, version):
     """Nothing but SegmentError leaves the parser."""
-    try:
-        parse(data, version)
-    except SegmentError as error:
-        assert isinstance(error.problem, SegmentProblem)
+    with contextlib.suppress(SegmentError):
+        assert isinstance(parse(data, version).text, str)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.eye.pictures import TEXT, drawn, noisy, place_of, scene, smeared
 
 from drivers.decoder.eye.soft import combine, decode, likely_formats, receive
 from drivers.decoder.zxing import Located, scan
+from tests.eye.pictures import TEXT, drawn, noisy, place_of, scene, smeared
 
 
 def text_of(symbol):

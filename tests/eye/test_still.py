@@ -5,10 +5,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from tests.eye.pictures import SIZE, TEXT, drawn, noisy, place_of, scene, smeared
 
 from drivers.decoder.eye import StillReader
 from drivers.decoder.zxing import ZxingDecoder
+from tests.eye.pictures import SIZE, TEXT, drawn, noisy, place_of, scene, smeared
 
 
 @pytest.fixture(scope="module")

@@ -6,12 +6,13 @@ import time
 
 import numpy as np
 import pytest
-from tests.eye.pictures import TEXT, drawn, noisy, place_of, scene, smeared
 
 from drivers.decoder.eye import StreamReader
-from drivers.decoder.eye.tracker import Tracker
+from drivers.decoder.eye.soft import receive
+from drivers.decoder.eye.tracker import Track, Tracker
 from drivers.decoder.eye.worker import SoftWorker
 from drivers.decoder.zxing import Located
+from tests.eye.pictures import TEXT, drawn, noisy, place_of, scene, smeared
 
 
 def ours(text):
@@ -26,7 +27,7 @@ def hard(seed, x=400, y=150, text=TEXT):
 
 def faint(seed, text=TEXT):
     """A frame that only several looks together read."""
-    return noisy(scene((drawn(text, scale=4, dark=110, light=150)[0], 400, 150)), seed, 45)
+    return noisy(scene((drawn(text, scale=4, dark=110, light=150)[0], 400, 150)), seed, 40)
 
 
 def test_a_pass_is_read_and_validated():
@@ -67,6 +68,7 @@ def test_soft_text_counts_only_when_valid():
 
 def test_frames_add_up():
     """Frames none of which can be read alone are read together."""
+
     def alone(seed):
         return StreamReader().read(faint(seed), ours)
 
@@ -77,13 +79,20 @@ def test_frames_add_up():
 
 
 def test_nothing_is_stale():
-    """After a pass is gone the next frame holds nothing; another pass is never answered with the first one's text."""
+    """After a pass is gone the next frame holds nothing."""
     reader = StreamReader()
     assert reader.read(scene((drawn()[0], 300, 200)), ours)
     assert reader.read(scene(), ours) == []
+
+
+def test_looks_at_two_passes_never_mix():
+    """A pass that takes the place of another is read as itself, though looks at the first were kept."""
+    reader = StreamReader()
     other = "GP1:" + "ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210 $%*+-./:" * 3
-    for seed in range(3):
-        reader.read(faint(seed), ours)
+    for seed in range(8):
+        if not reader._escalation.busy:
+            reader.read(faint(seed), ours)
+    assert reader._escalation.busy
     seen = [code.text for seed in range(20, 40) for code in reader.read(faint(seed, other), ours)]
     assert set(seen) <= {other}
     assert seen
@@ -103,6 +112,20 @@ def test_tracks_follow_movement_and_end():
     for _ in range(10):
         tracker.age()
     assert tracker.targets([]) == []
+
+
+def test_a_track_begins_anew_with_another_symbol():
+    """Looks at one symbol add up; a look at another of the same version replaces them."""
+    other = "GP1:" + "ZYXWVUTSRQPONMLKJIHGFEDCBA9876543210 $%*+-./:" * 3
+    place = place_of(drawn()[1], 400, 150)
+    first, second = (receive(faint(seed), place) for seed in range(2))
+    strange = receive(faint(2, other), place)
+    track = Track(place.version, place.quad, np.zeros((4, 2)))
+    assert track.add(first)
+    assert track.add(second)
+    assert track.total.looks == 2
+    assert not track.add(strange)
+    assert track.total is strange
 
 
 def test_the_worker_answers_without_delaying_frames():

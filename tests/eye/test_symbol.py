@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.eye.pictures import modules
 
 from drivers.decoder.eye.segments import parse
 from drivers.decoder.eye.symbol import blocks, format_words, mask_pattern, structure, with_version
+from tests.eye.pictures import modules
 
 
 @pytest.mark.parametrize("version", range(1, 41))

@@ -32,7 +32,7 @@ _ROUNDS = 2
 
 _SATURATED = 250
 _TRUST_SATURATED = 0.35
-_LEAST_CONTRAST = 2.0
+_LEAST_CONTRAST = 1.0
 
 
 @dataclass(frozen=True, slots=True)

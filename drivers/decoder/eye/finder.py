@@ -20,7 +20,7 @@ from station.ports import Gray
 
 Point = tuple[float, float]
 
-_WORK_MODULE_PX = 1.6
+_WORK_MODULE_PX = 1.45
 """Modules have this size on every level of the pyramid: small enough to be quick, large enough to show rings."""
 
 _STEP = 1.3
@@ -29,7 +29,7 @@ _STEP = 1.3
 _SMALLEST_MODULE_PX, _LARGEST_MODULE_PX = 1.6, 24.0
 _WINDOW_MODULES = 8.5
 _LEAST_RING_SCORE = 0.45
-_LEAST_SPREAD = 2.0
+_LEAST_SPREAD = 1.0
 """Gray levels: flatter places show nothing but noise."""
 
 _MOST_RINGS, _MOST_PATTERNS = 24, 8

@@ -71,12 +71,6 @@ class Grid:
         """Picture positions of points given in modules."""
         return np.asarray(look_up(self.lattice, (points + (MARGIN - 0.5))[None])[0], np.float64)
 
-    def shifted(self, shift: NDArray[np.float32]) -> Grid:
-        """Move every module centre by `shift`, shape (n, n, 2), in modules."""
-        rows, columns = np.indices(shift.shape[:2], np.float32)
-        places = shift + np.stack([columns, rows], axis=-1)
-        return Grid(self.version, look_up(self.lattice, places))
-
     @property
     def quad(self) -> Quad:
         """The symbol's corners, pixels."""
@@ -101,12 +95,8 @@ class _Control:
 def grid_of(quad: Quad, version: int) -> Grid:
     """Return the grid that four corners make."""
     matrix = cv2.getPerspectiveTransform(_corners(version).astype(np.float32), quad.astype(np.float32))
-    return grid_of_matrix(np.asarray(matrix, np.float64), version)
-
-
-def grid_of_matrix(matrix: Matrix, version: int) -> Grid:
-    """Return the grid of a homography from modules to pixels, shape (3, 3)."""
-    return Grid(version, _project(matrix, _centres(version)).reshape(_lattice_shape(version)).astype(np.float32))
+    places = _project(np.asarray(matrix, np.float64), _centres(version))
+    return Grid(version, places.reshape(_lattice_shape(version)).astype(np.float32))
 
 
 def align(gray: Gray, grid: Grid) -> tuple[Grid, float]:

@@ -1,7 +1,7 @@
 """Reads video: a small constant cost on empty frames, more only where something was located.
 
-Each frame is looked at once at full size. Where that reads nothing, one further view is tried, and where it at least
-located something, all base views, a rescue view by turns, and the soft receiver over several frames (escalation.py).
+Each frame is looked at once at full size; a second view comes in every few frames. Where a view at least located
+something, all base views follow, a rescue view by turns, and the soft receiver over several frames (escalation.py).
 Nothing is stale: only what this frame, or a heavy attempt on a frame just before it, showed is returned.
 """
 
@@ -18,15 +18,18 @@ import numpy as np
 
 from drivers.decoder.eye.candidates import merged
 from drivers.decoder.eye.escalation import Escalation
-from drivers.decoder.eye.views import BASE, QUICK_RESCUE, RESCUE, View
+from drivers.decoder.eye.views import BASE, FRAME_RESCUE, QUICK_RESCUE, View
 from drivers.decoder.zxing import SMALLEST_SIDE_PX, Kind, Located
 from station.ports import DecodedCode, Gray
 
-FRAME_BUDGET_S = 0.025
+FRAME_BUDGET_S = 0.015
 """No further view is begun later in a frame than this."""
 
-_RESCUE_EVERY = 6
-"""Frames between two rescue views while nothing is located."""
+_PERIOD, _LOCAL_IN_PERIOD, _HALF_IN_PERIOD = 5, 1, 3
+"""While nothing is located, most frames are looked at once; of so many, these get the second and third base view."""
+
+_RESCUE_EVERY = 10
+"""With every second local view comes a quick rescue view."""
 
 _FOREIGN_TEXTS = 32
 """Texts remembered as none of ours; the oldest is forgotten first."""
@@ -111,19 +114,21 @@ class StreamReader:
 
     def _views(self, seen: _Seen) -> Iterator[View]:
         """The views of one frame; how many depends on what the first of them saw."""
-        other = BASE[1 + self._frames % 2]
-        yield BASE[0]
-        if not self._is_suspicious(seen):
-            yield other
-            if self._frames % _RESCUE_EVERY == 0 and not self._is_suspicious(seen):
+        whole, half, local = BASE
+        yield whole
+        turn = self._frames % _PERIOD
+        extra = {_LOCAL_IN_PERIOD: local, _HALF_IN_PERIOD: half}.get(turn)
+        if extra and not self._is_suspicious(seen):
+            yield extra
+            if self._frames % _RESCUE_EVERY == _LOCAL_IN_PERIOD and not self._is_suspicious(seen):
                 yield self._next(QUICK_RESCUE)
-            rest = tuple(view for view in BASE[1:] if view is not other)
+            rest = tuple(view for view in (half, local) if view is not extra)
         else:
-            rest = BASE[1:]
+            rest = (half, local)
         if self._is_suspicious(seen):
             yield from rest
             if self._frames % 2:
-                yield self._next(RESCUE)
+                yield self._next(FRAME_RESCUE)
 
     def _is_suspicious(self, seen: _Seen) -> bool:
         return bool(seen.codes or seen.located)

@@ -18,6 +18,9 @@ from drivers.decoder.zxing import Located, Quad
 _LOST_AFTER = 6
 """Frames without a sight of the symbol after which its track ends."""
 
+_UNPROVEN_AFTER = 1
+"""The same for a find at which no look has shown a symbol yet: mostly print that resembles finder patterns."""
+
 _MOST_TRACKS = 3
 _SAME_SYMBOL = 0.15
 """Correlation of the data modules of two looks below which they show different symbols."""
@@ -39,6 +42,11 @@ class Track:
     total: SoftSymbol | None = None
     unseen: int = 0
     foreign: bool = False
+
+    @property
+    def lost(self) -> bool:
+        """Whether it was out of sight for too long."""
+        return self.unseen > (_UNPROVEN_AFTER if self.total is None else _LOST_AFTER)
 
     @property
     def predicted(self) -> Located:
@@ -90,7 +98,7 @@ class Tracker:
         """Count a frame: tracks unseen for long end, and only the newest are kept."""
         for track in self.tracks:
             track.unseen += 1
-        self.tracks = [track for track in self.tracks if track.unseen <= _LOST_AFTER][-_MOST_TRACKS:]
+        self.tracks = [track for track in self.tracks if not track.lost][-_MOST_TRACKS:]
 
     def clear(self) -> None:
         """Forget everything: what was wanted has been read."""

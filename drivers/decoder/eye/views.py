@@ -99,7 +99,10 @@ RESCUE = (
     View("unsharp-5", partial(sharpened, sigma=5, amount=3.0)),
     View("third", partial(scaled, scale=1 / 3), 1 / 3),
 )
-"""For stills that the base views leave unread, and in turn for frames in which something was located."""
+"""For stills that the base views leave unread."""
+
+FRAME_RESCUE = tuple(view for view in RESCUE if view.name not in {"double", "unsharp-5"})
+"""In turn for frames in which something was located: those that leave time for the rest of the frame."""
 
 QUICK_RESCUE = tuple(view for view in RESCUE if view.name in {"half-local", "eroded", "opened", "third"})
 """Those that cost no more than a base view: in turn for frames that seem empty."""
