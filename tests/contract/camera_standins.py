@@ -86,6 +86,7 @@ class UvcCapture(FakeCapture):
         super().__init__(path, backend)
         self.values |= {cv2.CAP_PROP_AUTO_EXPOSURE: 1, cv2.CAP_PROP_EXPOSURE: 100, cv2.CAP_PROP_GAIN: 0}
         self.pipeline = [100.0, 100.0]
+        self.shown: tuple[object, float, np.ndarray] | None = None
 
     def set(self, key: int, value: float) -> bool:
         self.written.append((key, value))
@@ -98,7 +99,10 @@ class UvcCapture(FakeCapture):
             self.values[cv2.CAP_PROP_EXPOSURE] = self.automatic()
         amplified = 1 + 15 * self.values[cv2.CAP_PROP_GAIN] / 150
         self.pipeline.append(self.values[cv2.CAP_PROP_EXPOSURE] * amplified)
-        return True, self.developed(self.light, self.pipeline.pop(0))
+        units = self.pipeline.pop(0)
+        if self.shown is None or self.shown[0] is not self.light or self.shown[1] != units:
+            self.shown = self.light, units, self.developed(self.light, units)
+        return True, self.shown[2]
 
     def developed(self, light: np.ndarray, units: float) -> np.ndarray:
         return (np.clip(light * units, 0, 1) ** (1 / 2.2) * 255).astype(np.uint8)

