@@ -10,8 +10,9 @@ import pytest
 from drivers.decoder.eye import StreamReader
 from drivers.decoder.eye.soft import receive
 from drivers.decoder.eye.tracker import Track, Tracker
+from drivers.decoder.eye.views import View
 from drivers.decoder.eye.worker import SoftWorker
-from drivers.decoder.zxing import Located
+from drivers.decoder.zxing import Kind, Located, Scan
 from tests.eye.pictures import TEXT, drawn, noisy, place_of, scene, smeared
 
 
@@ -130,7 +131,7 @@ def test_a_track_begins_anew_with_another_symbol():
 
 def test_the_worker_answers_without_delaying_frames():
     """The heavy attempt is made elsewhere; its text arrives with a later frame."""
-    worker = SoftWorker(budget_s=30)  # a busy test machine is no hanging worker
+    worker = SoftWorker(clock=lambda: time.monotonic() / 20)  # a busy test machine makes no answer stale
     reader = StreamReader(worker)
     try:
         deadline, codes, seed = time.monotonic() + 60, [], 0
@@ -171,3 +172,21 @@ def test_a_hanging_worker_is_replaced(caplog):
 def test_unusable_frames_hold_nothing(shape):
     """Empty, minute and coloured pictures."""
     assert StreamReader().read(np.zeros(shape, np.uint8), ours) == []
+
+
+def test_costly_frames_are_looked_at_in_small(monkeypatch):
+    """After a first look that took far too long, the next frames cost one look at half size; then all is as before."""
+    now, names = [0.0], []
+    scan = View.scan
+
+    def slow(view: View, gray, kind: Kind = Kind.ANY_QR) -> Scan:
+        names.append(view.name)
+        now[0] += 0.1 if view.name == "global" else 0.001
+        return scan(view, gray, kind)
+
+    monkeypatch.setattr(View, "scan", slow)
+    reader = StreamReader(clock=lambda: now[0])
+    empty = np.full((720, 1280), 128, np.uint8)
+    for _ in range(16):
+        reader.read(empty, ours)
+    assert names == ["global"] + ["half-global"] * 14 + ["global"]

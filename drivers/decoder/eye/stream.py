@@ -28,6 +28,9 @@ FRAME_BUDGET_S = 0.015
 _PERIOD, _LOCAL_IN_PERIOD, _HALF_IN_PERIOD = 5, 1, 3
 """While nothing is located, most frames are looked at once; of so many, these get the second and third base view."""
 
+_SPARED_FRAMES = 15
+"""After a frame whose first look alone took twice the budget, so many are looked at in half size only."""
+
 _RESCUE_EVERY = 10
 """With every second local view comes a quick rescue view."""
 
@@ -70,7 +73,7 @@ class StreamReader:
         self._worker, self._clock = worker, clock
         self._escalation = Escalation()
         self._foreign: OrderedDict[str, None] = OrderedDict()
-        self._frames = self._rescues = 0
+        self._frames = self._rescues = self._spare_until = 0
         self.heavy_s = 0.0
         """Seconds that heavy attempts took in the newest frame, 0 with a worker."""
         cv2.setNumThreads(1)  # the station's other threads need the other cores
@@ -104,12 +107,16 @@ class StreamReader:
         """Look at the frame through as many views as it deserves."""
         end = self._clock() + FRAME_BUDGET_S
         seen = _Seen()
-        for view in self._views(seen):
+        views = (BASE[1],) if self._frames < self._spare_until else self._views(seen)
+        for view in views:
             found = view.scan(gray, Kind.MODEL_2)
             seen.codes = merged(seen.codes, (replace(one, validated=is_valid(one.text)) for one in found.codes))
             seen.located.extend(one for one in found.located if one.version)
             if _settled(seen.codes) or self._all_foreign(seen.codes) or self._clock() > end:
                 break
+        if view is BASE[0] and self._clock() > end + FRAME_BUDGET_S:
+            # A library cannot be interrupted: whoever fills the picture with finder patterns is looked at in small.
+            self._spare_until = self._frames + _SPARED_FRAMES
         return seen
 
     def _views(self, seen: _Seen) -> Iterator[View]:
