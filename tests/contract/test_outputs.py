@@ -122,7 +122,7 @@ def test_an_exit_release_relocks_by_itself(eventually, bench, made):
     outputs = LaneOutputs(DOOR, bench.factory())
     made.append(outputs)
     outputs.lock()
-    outputs.release(Release.REX, 0.2)
+    outputs.release(Release.REX, 1.5)
     assert bench.level(RELAY) == 1
     eventually(lambda: bench.level(RELAY) == 0, "the door is locked again")
 
