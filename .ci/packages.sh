@@ -19,6 +19,7 @@ if [ "${1:-demo}" = test ]; then
     need postgresql /usr/lib/postgresql/*/bin/initdb
     need chromium chromium
     need systemd systemd-analyze
+    need shellcheck shellcheck
 fi
 
 [ -z "$missing" ] && exit 0
