@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from station.core.model import Instant
-from station.core.timekeeping import ClockMemory, ClockReading, judge, raise_floor, remember
+from station.core.timekeeping import ClockMemory, ClockReading, judge, raise_floor, remember, tell
 
 TIME_ERROR = 5
 """adjtimex(2): "the system clock is not synchronized"."""
@@ -57,6 +57,12 @@ class SystemClock:
         instant = judge(ClockReading(time.time_ns() // 1000, mono, self._synced, self._from_rtc), self.memory)
         self.memory = remember(self.memory, instant)
         return instant
+
+    def tell(self, signed_s: int, asked_us: int, *, by_central: bool) -> bool:
+        """Take in a time signed in answer to a number drawn at `asked_us`; False where it contradicts what is known."""
+        told = tell(self.memory, signed_s, asked_us, time.monotonic_ns() // 1000, by_central=by_central)
+        self.memory = told or self.memory
+        return told is not None
 
     def raise_floor(self, signed_us: int) -> None:
         """Take in centrally signed time: the clock is not earlier than that."""

@@ -33,6 +33,10 @@ class StationConfig(_Struct, frozen=True):
     id: Identifier
     gate: Identifier
     zone: Zone
+    site: Identifier | None = None
+    """Name of the site, where it has other gates: passages there count here. Absent: this is its only gate."""
+    live_page: Annotated[str, Meta(max_length=120)] = ""
+    """Address of the phones' pass page, for the number to be signed as a QR code; empty: the number alone."""
 
 
 class PathsConfig(_Struct, frozen=True):
@@ -161,6 +165,8 @@ class LaneConfig(_Struct, frozen=True):
     thermometer: ThermometerConfig | None = None
     refusal_s: Seconds = 4.0
     guard_s: Seconds = 120.0
+    escort_s: Seconds = 20.0
+    """How long a pass waits for a second one, where the rules ask for two."""
     rearm_s: Seconds = 2.0
     """A pass out of sight for so long and shown again is a new presentation."""
 

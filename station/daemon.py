@@ -22,10 +22,10 @@ from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
 from station.config import Config, LaneConfig
-from station.core.credential import is_pass
 from station.core.events import Kind
 from station.core.facts import Site
-from station.flow import LaneFlow, Surroundings
+from station.core.scan import is_signed
+from station.flow import LaneFlow
 from station.gate import GateThread, InputChange, Rung
 from station.health import Ailment, HealthBoard
 from station.inbox import Inbox
@@ -35,6 +35,7 @@ from station.notify import notify
 from station.ports import DeviceFault, Sighting
 from station.recorder import Recorder
 from station.records import can_open_journal, open_documents, open_journal, open_reserve
+from station.register import Register
 from station.screen.serve import ScreenServer
 from station.screening import DeviceReport, ScreeningWorker, longest_screening_us
 from station.supervise import BellListener, Watchdog, run_safety_worker
@@ -69,14 +70,14 @@ class Station:
         self._documents = open_documents(config, self._recorder.journal, inbox, self._clock)
         self._health = HealthBoard(self._tell_fault)
         self._gate = GateThread(
-            config.station.id,
             self._mailbox,
             self._recorder,
             self._documents,
             inbox,
             self._clock,
             self._health,
-            config.screen.passages,
+            Register(self._recorder.journal, has_peers=config.station.site is not None),
+            config,
         )
         self._pins = self._open_pins()
         for lane in config.lane:
@@ -157,7 +158,7 @@ class Station:
             Site(here.gate, here.zone, lane.direction, can_measure=screening is not None),
             outputs,
             screening.request if screening else None,
-            Surroundings(self._clock, self._recorder, self._documents, self._gate.decided),
+            self._gate.surroundings,
             longest_screening_us(lane.thermometer) if lane.thermometer else NO_THERMOMETER_US,
         )
         self._gate.add_lane(flow, outputs)
@@ -203,8 +204,8 @@ class Station:
         self._readers[lane.id] = reader
 
     def _is_pass(self, text: str) -> bool:
-        """Say whether a text is a pass with a good signature; asked from the readers' threads."""
-        return is_pass(text, self._documents.trust)
+        """Say whether somebody's key stands behind a text; asked from the readers' threads."""
+        return is_signed(text, self._documents.trust, self._config.station.zone)
 
     def _stop_readers(self) -> None:
         for reader in self._readers.values():

@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from station.core.documents import (
-    ROLE_OF,
-    DocumentType,
-    Envelope,
-    HighWater,
-    TrustBundle,
-    admit,
-    open_document,
-    open_held,
-    open_trust,
-)
+from station.core.documents import ROLE_OF, DocumentType, Envelope, HighWater, KeyEntry, TrustBundle, admit
 from station.core.events import Kind
 from station.core.model import Instant, Rejected
-from station.core.policy import Policy, read_policy
+from station.core.policy import Policy
 from station.core.reasons import Reason
-from station.core.status import CHUNK_BYTES, StatusList, StatusManifest, gather, read_manifest
+from station.core.status import CHUNK_BYTES, StatusList, StatusManifest, gather
+from station.core.succession import FIRST_SET, RootSet, with_own_key
 from station.journal import Change, Journal, set_state
+from station.verification import Beliefs, Content, Opened
 
 ChunkSource = Callable[[bytes], bytes | None]
 INBOX_MARK = "inbox"
 MOST_WAITING = 16
 FOR_NOW = frozenset({Reason.NO_TRUST, Reason.DOCUMENT_OUT_OF_ROLE})
 """Refusals that a trust bundle still to come may turn into acceptance."""
+FOR_NOW_BY_ROOTS = {
+    DocumentType.TRUST.value: Reason.DOCUMENT_UNSIGNED,
+    DocumentType.ROOTS.value: Reason.DOCUMENT_FAST_FORWARD,
+}
+"""Refusals that the next set of roots may turn into acceptance."""
+ROOTS_ANCHOR = "roots-anchor"
+"""Which roots of the configuration the held succession began with: a technician's new ones begin anew."""
+LOADED = (
+    DocumentType.ROOTS,
+    DocumentType.TRUST,
+    DocumentType.POLICY,
+    DocumentType.STATUS,
+    DocumentType.DELEGATION,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +72,32 @@ Offered = Taken | Waiting | Rejected | None
 class Documents:
     """Trust bundle, policy and status list in force. Used by the gate thread alone."""
 
-    def __init__(self, journal: Journal, roots: Sequence[bytes], zone: str, chunk_source: ChunkSource) -> None:
-        """Load what the journal's file holds; each document is verified again. `zone`: the station's."""
-        self._journal, self._roots, self._zone, self._chunk_source = journal, roots, zone, chunk_source
+    def __init__(
+        self, journal: Journal, roots: Sequence[bytes], zone: str, chunk_source: ChunkSource, station: str = ""
+    ) -> None:
+        """Load what the journal's file holds; each document is verified again. `zone`, `station`: this station's."""
+        self._journal, self._chunk_source = journal, chunk_source
+        self._anchor = hashlib.sha256(b"".join(sorted(roots))).digest()
+        self._beliefs = Beliefs(RootSet(FIRST_SET, tuple(roots)), None, station, zone)
         self.trust: TrustBundle | None = None
+        """The bundle as the station uses it: with its own delegated key, without what was withdrawn."""
         self.policy: Policy | None = None
         self.statuses: StatusList | None = None
+        self.own_key: KeyEntry | None = None
+        """What a delegation says of the station's own key."""
         self.in_force: dict[DocumentType, Envelope] = {}
         self._waiting: list[Arrived] = []
         self._newest_id = int(journal.state(INBOX_MARK) or b"0")
-        for kind in (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS):
+        for kind in LOADED:
             for (raw,) in journal.rows("SELECT raw FROM document WHERE type = ?", (kind.value,)):
-                opened = self._open(kind, raw)
-                if isinstance(opened, Rejected) and opened.reason is Reason.DOCUMENT_OUT_OF_ROLE:
-                    opened = _content(kind, open_held(raw))
-                if not isinstance(opened, Rejected):
-                    self._install(*opened)
+                self._load(kind, raw)
+
+    def _load(self, kind: DocumentType, raw: bytes) -> None:
+        if kind is DocumentType.ROOTS and self._journal.state(ROOTS_ANCHOR) != self._anchor:
+            return
+        opened = self._beliefs.recall(kind, raw)
+        if not isinstance(opened, Rejected):
+            self._install(*opened)
 
     @property
     def signed_us(self) -> int:
@@ -91,7 +107,7 @@ class Documents:
     def withdrawn(self, kind: DocumentType) -> bool:
         """Say whether the document in force was signed by a key that the trust bundle no longer names."""
         envelope = self.in_force.get(kind)
-        if envelope is None or self.trust is None or kind is DocumentType.TRUST:
+        if envelope is None or self.trust is None or kind not in ROLE_OF:
             return False
         return self.trust.key(envelope.signers[0], ROLE_OF[kind]) is None
 
@@ -99,7 +115,7 @@ class Documents:
 
     def is_newer(self, kind: DocumentType, raw: bytes) -> bool:
         """Say whether a provisioned file may be news: an older copy left in a folder is no attack to be recorded."""
-        opened = self._open(kind, raw)
+        opened = self._beliefs.open(kind, raw)
         held = self.in_force.get(kind)
         return isinstance(opened, Rejected) or held is None or opened[1].seq > held.seq
 
@@ -110,11 +126,11 @@ class Documents:
         if any(envelope.raw == raw for envelope in self.in_force.values()):
             return None
         result = self._consider(arrived, now)
-        if isinstance(result, Waiting) or (isinstance(result, Rejected) and result.reason in FOR_NOW):
+        if _may_come(arrived, result):
             self._waiting = [*self._waiting, arrived][-MOST_WAITING:]
         if isinstance(result, Rejected):
             self._record_refusal(arrived, result, now)
-        if isinstance(result, Taken) and result.type is DocumentType.TRUST:
+        if isinstance(result, Taken) and result.type in (DocumentType.TRUST, DocumentType.ROOTS):
             self.retry(now)
         return result
 
@@ -126,7 +142,7 @@ class Documents:
             result = self._consider(arrived, now)
             if isinstance(result, Taken):
                 taken.append(result)
-            elif isinstance(result, Waiting) or (isinstance(result, Rejected) and result.reason in FOR_NOW):
+            elif _may_come(arrived, result):
                 self._waiting.append(arrived)
             elif isinstance(result, Rejected):
                 self._record_refusal(arrived, result, now)
@@ -146,24 +162,15 @@ class Documents:
         kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
         return self._take(content, envelope, now, [*kept, *self._drop_chunks(content)])
 
-    def _judge(self, arrived: Arrived, now: Instant) -> tuple[object, Envelope] | Rejected:
+    def _judge(self, arrived: Arrived, now: Instant) -> Opened:
         if arrived.kind not in list(DocumentType):
             return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"no document type {arrived.kind!r}")
-        opened = self._open(DocumentType(arrived.kind), arrived.raw)
+        opened = self._beliefs.open(DocumentType(arrived.kind), arrived.raw)
         if isinstance(opened, Rejected):
             return opened
         envelope = opened[1]
         refused = admit(envelope, self.in_force.get(envelope.type), self._seen(envelope.type), now)
         return refused or opened
-
-    def _open(self, kind: DocumentType, raw: bytes) -> tuple[object, Envelope] | Rejected:
-        if kind is DocumentType.TRUST:
-            bundle = open_trust(raw, self._roots)
-            return bundle if isinstance(bundle, Rejected) else (bundle, bundle.envelope)
-        if self.trust is None:
-            return Rejected(Reason.NO_TRUST, "no trust bundle is in force yet")
-        envelope = open_document(raw, kind, self.trust, self._zone)
-        return envelope if isinstance(envelope, Rejected) else _content(kind, envelope)
 
     def _seen(self, kind: DocumentType) -> dict[bytes, HighWater]:
         rows = self._journal.rows("SELECT kid, seq, hash FROM high_water WHERE type = ?", (kind.value,))
@@ -183,7 +190,7 @@ class Documents:
             Change("DELETE FROM chunk WHERE hash = ?", (digest,)) for digest in held if digest not in manifest.needed
         ]
 
-    def _take(self, content: object, envelope: Envelope, now: Instant, changes: list[Change]) -> Taken:
+    def _take(self, content: Content, envelope: Envelope, now: Instant, changes: list[Change]) -> Taken:
         marks = [
             Change(
                 "INSERT OR REPLACE INTO high_water(type, kid, seq, hash) VALUES (?, ?, ?, ?)",
@@ -196,18 +203,34 @@ class Documents:
             (envelope.type.value, envelope.seq, envelope.hash, envelope.raw, now.wall_us),
         )
         payload = {"type": envelope.type.value, "seq": envelope.seq, "hash": envelope.hash.hex(), "result": "in-force"}
-        self._journal.append(Kind.DOCUMENT, payload, now, [*changes, *marks, document, self._mark()])
+        anchor = [set_state(ROOTS_ANCHOR, self._anchor)] if isinstance(content, RootSet) else []
+        self._journal.append(Kind.DOCUMENT, payload, now, [*changes, *marks, document, *anchor, self._mark()])
         self._install(content, envelope)
         return Taken(envelope.type, envelope.seq)
 
-    def _install(self, content: object, envelope: Envelope) -> None:
+    def _install(self, content: Content, envelope: Envelope) -> None:
         self.in_force[envelope.type] = envelope
-        if isinstance(content, TrustBundle):
-            self.trust = content
-        elif isinstance(content, Policy):
-            self.policy = content
-        elif isinstance(content, StatusManifest):
-            self.statuses = gather(content, (chunk for digest in content.needed if (chunk := self._chunk(digest))))
+        match content:
+            case RootSet():
+                self._beliefs = replace(self._beliefs, roots=content)
+            case TrustBundle():
+                self._beliefs = replace(self._beliefs, bundle=content)
+            case Policy():
+                self.policy = content
+            case StatusManifest():
+                self.statuses = gather(content, (chunk for digest in content.needed if (chunk := self._chunk(digest))))
+            case KeyEntry():
+                self.own_key = content
+        self._believe()
+
+    def _believe(self) -> None:
+        """Put together what the station believes: the bundle, less what was withdrawn, plus its own key."""
+        bundle = self._beliefs.bundle
+        if bundle is None:
+            return
+        revoked = self.statuses.manifest.revoked if self.statuses else frozenset()
+        self._beliefs = replace(self._beliefs, bundle=with_own_key(bundle, None, revoked))
+        self.trust = with_own_key(bundle, self.own_key, revoked)
 
     def _record_refusal(self, arrived: Arrived, why: Rejected, now: Instant) -> None:
         payload = {
@@ -224,6 +247,8 @@ class Documents:
         return set_state(INBOX_MARK, b"%d" % min([self._newest_id, *waiting]))
 
 
-def _content(kind: DocumentType, envelope: Envelope) -> tuple[object, Envelope] | Rejected:
-    content = read_policy(envelope) if kind is DocumentType.POLICY else read_manifest(envelope)
-    return content if isinstance(content, Rejected) else (content, envelope)
+def _may_come(arrived: Arrived, result: Offered) -> bool:
+    """Say whether a document may be accepted later as it is."""
+    if isinstance(result, Rejected):
+        return result.reason in FOR_NOW or result.reason is FOR_NOW_BY_ROOTS.get(arrived.kind)
+    return isinstance(result, Waiting)

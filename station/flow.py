@@ -1,6 +1,7 @@
 """THE main flow, for one lane: from a frame to the recorded passage.
 
-    sighting -> what is newly held up -> credential -> (screening) -> decision -> committed record -> door -> passage
+    sighting -> what is newly held up -> credential -> (screening, second pass) -> decision -> committed record -> door
+    -> passage
 
 Everything that decides is in station.core; this file carries values between the core and the world, in that order, on
 the gate thread. The door is unlocked for a person by LaneCommand.UNLOCK alone, and the lane's table reaches that only
@@ -9,35 +10,29 @@ by the event that tells of the committed record.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from station.challenge import Challenge
 from station.config import LaneConfig
-from station.core import credential as passes
 from station.core import lane as lanes
+from station.core import scan
 from station.core.decide import decide, refuse
 from station.core.door import DoorEvent
 from station.core.events import Kind
-from station.core.facts import Site
+from station.core.facts import Presented, Site
 from station.core.lane import Lane, LaneCommand, LaneEvent, LaneState
-from station.core.model import NOT_MEASURED, Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading
-from station.core.presentation import (
-    REPEAT_WINDOW_US,
-    Attention,
-    Refusals,
-    Repeat,
-    count_refusal,
-    keep,
-    look,
-    note_refusal,
-    settle,
-)
+from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading
 from station.core.reasons import Reason
+from station.core.timecode import TimeCode
 from station.documents import Documents
 from station.doorway import Doorway
+from station.payloads import decision_payload, entered_payload, holders
 from station.ports import Clock, Outputs, Sighting
 from station.recorder import Recorder
+from station.refusals import RefusalCounter, refusal_key
+from station.register import Register
+from station.watcher import HeldUp, Watcher, most_telling, passes_among
 
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
@@ -48,7 +43,9 @@ _PASSAGE = {
     LaneCommand.RECORD_NOT_UNLOCKED: "relay-failed",
     LaneCommand.RECORD_UNANSWERED: "unanswered",
     LaneCommand.RECORD_DISMISSED: "dismissed",
+    LaneCommand.RECORD_UNESCORTED: "unescorted",
 }
+_FIT_TO_ESCORT = (Outcome.GRANT, Outcome.MEASURE, Outcome.ESCORT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +55,12 @@ class Surroundings:
     clock: Clock
     recorder: Recorder
     documents: Documents
+    register: Register
+    challenge: Challenge
     decided: Callable[[LaneFlow, int, Decision], None]
     """Called after each recorded decision with its seq, for the list of passages."""
+    told_time: Callable[[TimeCode], bool]
+    """Takes a guard's time code; says whether it was accepted."""
 
 
 class LaneFlow:
@@ -77,11 +78,12 @@ class LaneFlow:
         """`measure(token)` starts a screening; None where the lane has no thermometer."""
         self.config, self.site = config, site
         self._measure, self._around = measure, around
-        self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s))
+        self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
         self.doorway = Doorway(config.id, config.door, outputs, around.recorder, around.clock, self._step)
         self.busy_with_other = False
-        self._attention, self._refusals = Attention(), Refusals()
+        self._watcher = Watcher(self._read, around.register.used_up, _us(config.rearm_s))
+        self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
         self._captured_us = 0
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
         self._token = 0
@@ -91,97 +93,125 @@ class LaneFlow:
 
     # --- what is held up -------------------------------------------------------------------------------------------
 
+    def _read(self, text: str) -> Credential | TimeCode | Rejected:
+        return scan.read(text, self._around.documents.trust, self.site.zone)
+
     def see(self, sighting: Sighting) -> None:
         """Take up what one frame showed; one that waited too long may show the person before and is thrown away."""
         now = self._now()
         if now.mono_us - sighting.captured_ns // 1000 > self._oldest_us:
             return
-        texts = [code.text for code in sighting.codes]
+        texts, trust = list(dict.fromkeys(code.text for code in sighting.codes)), self._around.documents.trust
         if self.lane.state in (LaneState.PASSING, LaneState.COMMITTING):
-            self._attention = keep(self._attention, texts, now.mono_us)
-            self.busy_with_other = any(text not in self._attention.seen for text in texts)
+            self.busy_with_other = self._watcher.stay(texts, trust, now)
             return
         self.busy_with_other = False
-        self._attention, fresh = look(self._attention, texts, now.mono_us, _us(self.config.rearm_s))
+        held, fresh = self._watcher.look(texts, trust, now)
         if fresh:
             self._captured_us = sighting.captured_ns // 1000
-            self._present(texts, fresh, now)
+            self._present(held, fresh, now)
 
-    def _present(self, texts: list[str], fresh: tuple[str, ...], now: Instant) -> None:
-        trust = self._around.documents.trust
-        verdicts = {text: passes.parse(text, trust) for text in dict.fromkeys(texts)}
-        valid = [text for text, verdict in verdicts.items() if isinstance(verdict, Credential)]
-        if len(valid) > 1:
-            self._decided(refuse(Rejected(Reason.ONE_AT_A_TIME)), "".join(sorted(valid)), signed=True)
-        elif valid and valid[0] in fresh:
-            self._judge(verdicts[valid[0]], valid[0], now)
-        elif not valid and self.lane.state is not LaneState.MEASURING:
-            text = min(fresh, key=lambda t: not t.startswith((passes.PREFIX, passes.LIVE_PREFIX)))
-            self._judge(verdicts[text], text, now)
+    def _present(self, held: tuple[HeldUp, ...], fresh: tuple[HeldUp, ...], now: Instant) -> None:
+        passes = passes_among(held)
+        if len(passes) > 1:
+            self._decided(self._refuse(Rejected(Reason.ONE_AT_A_TIME)), _joined(passes), signed=True)
+        elif passes:
+            item = next(iter(passes.values()))
+            if item in fresh:
+                self._judge(item, now)
+        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING):
+            self._judge(most_telling(fresh), now)
 
-    def _judge(self, verdict: Credential | Rejected, text: str, now: Instant) -> None:
-        if isinstance(verdict, Rejected):
-            self._decided(refuse(verdict), text, signed=False)
-            return
-        if self.lane.state is LaneState.MEASURING:
+    def _judge(self, item: HeldUp, now: Instant) -> None:
+        match item.reading:
+            case Rejected() as rejected:
+                self._decided(self._refuse(rejected), item.text, signed=False)
+            case TimeCode() as code:
+                self._hear_time(code)
+            case credential:
+                self._judge_pass(credential, now)
+
+    def _judge_pass(self, credential: Credential, now: Instant) -> None:
+        first = self.lane.decision.credential if self.lane.decision else None
+        if self.lane.state is LaneState.ESCORTING and first and first.cti != credential.cti:
+            verdict = self._second_pass(first, credential, now)
+        else:
+            verdict = self._decide(credential, now)
+        joined = verdict.credential is not credential
+        if self.lane.state in (LaneState.MEASURING, LaneState.ESCORTING) and not joined:
             self._note_passage("displaced")
-        self._decided(self._decide(verdict, now), text, signed=True)
+        self._decided(verdict, credential.cti.hex(), signed=True)
 
-    def _decide(self, credential: Credential, now: Instant, reading: TemperatureReading = NOT_MEASURED) -> Decision:
-        papers = self._around.documents
-        return decide(credential, reading, self.site, papers.policy, papers.statuses, now)
+    def _second_pass(self, first: Credential, second: Credential, now: Instant) -> Decision:
+        """Judge the first pass with the second beside it; where that does not help, the second for itself."""
+        alone = self._decide(second, now)
+        if alone.outcome not in _FIT_TO_ESCORT:
+            return alone
+        together = self._decide(first, now, escort=second)
+        return alone if together.outcome is Outcome.ESCORT else together
+
+    def _hear_time(self, code: TimeCode) -> None:
+        if not self._around.told_time(code):
+            refused = Rejected(Reason.TIME_CODE_REFUSED, f"key {code.kid.hex()}")
+            self._decided(replace(refuse(refused), outcome=Outcome.DENY), code.nonce.hex(), signed=True)
+
+    def _refuse(self, rejected: Rejected) -> Decision:
+        return refuse(rejected, self._around.documents.policy)
+
+    def _decide(
+        self,
+        credential: Credential,
+        now: Instant,
+        reading: TemperatureReading | None = None,
+        escort: Credential | None = None,
+    ) -> Decision:
+        papers, register = self._around.documents, self._around.register
+        presented = Presented(
+            history=register.history(credential, now),
+            escort=escort,
+            nonces=self._around.challenge.answerable(now),
+            used_up=register.used_up(credential),
+        )
+        if reading is not None:
+            presented = replace(presented, reading=reading)
+        return decide(credential, presented, self.site, papers.policy, papers.statuses, now)
 
     # --- temperature -----------------------------------------------------------------------------------------------
 
     def screened(self, token: int, reading: TemperatureReading) -> None:
         """Take the result of a screening; one that nobody waits for any more is thrown away."""
         decision = self.lane.decision
-        if (
-            token != self._token
-            or self.lane.state is not LaneState.MEASURING
-            or not decision
-            or not decision.credential
-        ):
+        if token != self._token or self.lane.state is not LaneState.MEASURING or not decision:
             return
-        verdict = self._decide(decision.credential, self._now(), reading)
-        self._decided(verdict, decision.credential.cti.hex(), signed=True)
+        if credential := decision.credential:
+            verdict = self._decide(credential, self._now(), reading, decision.escort)
+            self._decided(verdict, credential.cti.hex(), signed=True)
 
     # --- the decision ----------------------------------------------------------------------------------------------
 
     def _decided(self, decision: Decision, key: str, *, signed: bool) -> None:
         """Let the lane take a decision. `key`: what was refused, so that repetitions are counted and not recorded."""
-        self.settle_refusals()
+        self.refusals.settle()
         if signed and decision.outcome is not Outcome.DENY:
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
-        digest = hashlib.sha256(f"{decision.reason}\0{key}".encode(errors="replace")).hexdigest()
-        if known := self._refusals.covers(digest, signed=signed):
-            self._refusals = count_refusal(self._refusals, known)
+        counted_as = refusal_key(decision, key)
+        if self.refusals.counts(counted_as, signed=signed):
             self._step(LaneEvent.REFUSED_AGAIN, decision)
             return
         self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
         if self._recorded:
-            self._refusals = note_refusal(self._refusals, digest, self._seq, self._now().mono_us, signed=signed)
-
-    def settle_refusals(self, *, closing: bool = False) -> None:
-        """Record how often refusals were repeated, once their minute is over (or the station stops)."""
-        now_us = self._now().mono_us + (REPEAT_WINDOW_US if closing else 0)
-        self._refusals, repeated = settle(self._refusals, now_us)
-        for repeat in repeated:
-            self._note_repeat(repeat)
-
-    def _note_repeat(self, repeat: Repeat) -> None:
-        payload = {"lane": self.config.id, "of": repeat.seq, "count": repeat.count}
-        self._around.recorder.commit_unless_broken(Kind.REPEAT, payload, self._now())
+            self.refusals.begin(counted_as, self._seq, signed=signed)
 
     # --- the guard -------------------------------------------------------------------------------------------------
 
     def guard_open(self, operator: str, why: str) -> Reason | None:
         """Open by hand; None once it is recorded and the door unlocked, else what stood in the way."""
         self._guard = (operator, why)
-        credential = self.lane.decision.credential if self.lane.decision else None
+        before = self.lane.decision or Decision(Outcome.REFER, Reason.GUARD_CHECK, "guard")
         self._captured_us = 0
-        self._step(LaneEvent.GRANT, Decision(Outcome.GRANT, Reason.OVERRIDE, "guard", credential=credential))
+        override = Decision(Outcome.GRANT, Reason.OVERRIDE, "guard", None, before.credential, escort=before.escort)
+        self._step(LaneEvent.GRANT, override)
         self._guard = NOBODY
         return self.lane.fault
 
@@ -192,6 +222,21 @@ class LaneFlow:
         self._step(LaneEvent.DISMISSED)
         self._guard = NOBODY
         return before is not self.lane.state
+
+    def forgive(self, operator: str, why: str) -> bool:
+        """Forgive the person here their earlier passages; False where nobody is here or it cannot be recorded."""
+        credential = self.lane.decision.credential if self.lane.decision else None
+        if credential is None or self.lane.state is LaneState.PASSING:
+            return False
+        now = self._now()
+        memo = self._around.register.forgiven(credential, now)
+        payload = {"lane": self.config.id, "cti": credential.cti.hex(), "operator": operator, "why": why}
+        if self._around.recorder.commit_unless_broken(Kind.FORGIVEN, payload, now, memo.changes) is None:
+            return False
+        memo.take_effect()
+        self._step(LaneEvent.DISMISSED)
+        self._watcher.forget()
+        return True
 
     # --- the lane's commands ---------------------------------------------------------------------------------------
 
@@ -212,6 +257,8 @@ class LaneFlow:
                 self.doorway.step(DoorEvent.GRANT)
             case LaneCommand.ALARM_JOURNAL:
                 self.doorway.alarm("journal", begins=True)
+            case LaneCommand.RECORD_PASSAGE:
+                self._note_entered()
             case _:
                 self._note_passage(_PASSAGE[command])
 
@@ -233,7 +280,8 @@ class LaneFlow:
         self._step(lanes.COMMITTED_EVENT[decision.outcome])
 
     def _commit(self, decision: Decision, now: Instant) -> bool:
-        recorder = self._around.recorder
+        recorder, granted = self._around.recorder, decision.outcome is Outcome.GRANT
+        memo = self._around.register.granted(holders(decision) if granted else (), now)
         payload = decision_payload(self.config.id, self.site.direction, decision)
         if self._captured_us:
             payload["scan_us"] = now.mono_us - self._captured_us
@@ -241,11 +289,21 @@ class LaneFlow:
         if self._guard is not NOBODY:
             operator, why = self._guard
             payload |= {"operator": operator, "why": why, "of": self._seq}
-            seq = recorder.commit_or_reserve(Kind.OVERRIDE, payload, now)
+            seq = recorder.commit_or_reserve(Kind.OVERRIDE, payload, now, memo.changes)
         else:
-            seq = recorder.commit_unless_broken(Kind.DECISION, payload, now)
+            seq = recorder.commit_unless_broken(Kind.DECISION, payload, now, memo.changes)
+        if seq is not None:
+            memo.take_effect()
         self._seq = seq or self._seq
         return seq is not None
+
+    def _note_entered(self) -> None:
+        """Record that somebody went through, with what anti-passback and quotas must know of it."""
+        people, now = holders(self.lane.decision), self._now()
+        memo = self._around.register.passed(people, self.site.direction, now)
+        payload = entered_payload(self.config.id, self._seq, self.site.direction.value, people)
+        if self._around.recorder.commit_unless_broken(Kind.PASSAGE, payload, now, memo.changes) is not None:
+            memo.take_effect()
 
     def _note_passage(self, what: str) -> None:
         payload: dict[str, object] = {"lane": self.config.id, "of": self._seq, "what": what}
@@ -259,7 +317,7 @@ class LaneFlow:
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""
-        candidates = (self.lane.deadline_us, self.doorway.door.deadline_us, self._refusals.next_expiry_us)
+        candidates = (self.lane.deadline_us, self.doorway.door.deadline_us, self.refusals.next_expiry_us)
         return min((at for at in candidates if at is not None), default=None)
 
     def expire(self) -> None:
@@ -267,10 +325,10 @@ class LaneFlow:
         now_us = self._now().mono_us
         if self.lane.deadline_us is not None and now_us >= self.lane.deadline_us:
             if self.lane.fault or (self.lane.decision and self.lane.decision.reason is Reason.ONE_AT_A_TIME):
-                self._attention = Attention()  # who still holds a pass up has done what was asked
+                self._watcher.forget()  # who still holds a pass up has done what was asked
             self._step(LaneEvent.DEADLINE)
         self.doorway.expire()
-        self.settle_refusals()
+        self.refusals.settle()
 
     def tend(self) -> None:
         """Once a second: end the journal's alarm as soon as it commits again."""
@@ -285,21 +343,5 @@ def _us(seconds: float) -> int:
     return round(seconds * 1e6)
 
 
-def decision_payload(lane: str, direction: str, decision: Decision) -> dict[str, object]:
-    """Return what the journal keeps of a decision: pseudonyms and measured values, never a name or a plate."""
-    payload: dict[str, object] = {
-        "lane": lane,
-        "dir": direction,
-        "outcome": decision.outcome.value,
-        "reason": decision.reason.value,
-        "rule": decision.rule,
-    }
-    if credential := decision.credential:
-        payload |= {
-            "cti": credential.cti.hex(),
-            "class": credential.pass_class.name.lower(),
-            "kid": credential.kid.hex(),
-        }
-    if decision.reading.band is not Band.NOT_MEASURED:
-        payload |= {"band": decision.reading.band.value, "skin_c": decision.reading.skin_c}
-    return payload
+def _joined(passes: dict[bytes, HeldUp]) -> str:
+    return "".join(sorted(cti.hex() for cti in passes))

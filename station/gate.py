@@ -11,13 +11,14 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from station.core.events import Kind
-from station.core.model import ClockState, Decision, Instant
+from station.config import Config
+from station.core import timecode
+from station.core.model import Decision, Instant
 from station.documents import INBOX_MARK, Documents
-from station.flow import LaneFlow
+from station.flow import LaneFlow, Surroundings
 from station.guard_desk import GuardDesk
 from station.health import Ailment, HealthBoard
-from station.inbox import NO_LINK, Inbox
+from station.inbox import NO_LINK, Arrival, Inbox
 from station.journal import JournalFault
 from station.mailbox import Mailbox
 from station.noticeboard import NoticeBoard
@@ -32,18 +33,21 @@ from station.ports import (
     Sighting,
     SignInAttempt,
     StationView,
+    VisitorRequest,
 )
 from station.recorder import Recorder
+from station.register import Register
 from station.screening import DeviceReport, Screened
+from station.site_news import SiteNews
+from station.time_desk import TimeDesk
 from station.views import lane_signal, lane_view, passage_view, recalled_passage
+from station.visitor_desk import VisitorDesk
 
 log = logging.getLogger(__name__)
 
 POLL_US = 1_000_000
 RUNG_US = 200_000
 """However often gate-sync rings, the inbox is looked into no more than five times a second."""
-STEP_US = 1_000_000
-"""A correction of the clock by more than this is an event."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,29 +67,35 @@ class GateThread:
 
     def __init__(
         self,
-        station: str,
         mailbox: Mailbox,
         recorder: Recorder,
         documents: Documents,
         inbox: Inbox,
         clock: Clock,
         health: HealthBoard,
-        passages: int,
+        register: Register,
+        config: Config,
     ) -> None:
-        """Lanes are added with `add_lane` before `run`. `passages`: how many of the last the screen lists."""
-        self._station, self._mailbox, self._recorder = station, mailbox, recorder
+        """Lanes are added with `add_lane` before `run`."""
+        self._config, self._mailbox, self._recorder = config, mailbox, recorder
         self._documents, self._inbox, self._clock, self._health = documents, inbox, clock, health
         self._lanes: dict[str, LaneFlow] = {}
         self._outputs: dict[str, Outputs] = {}
         self._signals: dict[str, tuple[object, int]] = {}
+        self._time_desk = TimeDesk(clock, recorder)
+        self._site = SiteNews(inbox, register, config.station)
+        self.surroundings = Surroundings(
+            clock, recorder, documents, register, self._time_desk.challenge, self.decided, self._time_desk.hear
+        )
         self._desk = GuardDesk(self._lanes, recorder, clock)
-        self._board = NoticeBoard(StationView(station, (), (), (), 0, linked=False, now_us=0), passages)
+        self._visitors = VisitorDesk(config, documents, recorder, clock)
+        passages = config.screen.passages
+        self._board = NoticeBoard(StationView(config.station.id, (), (), (), 0, linked=False, now_us=0), passages)
         recalled = (recalled_passage(seq, raw) for seq, raw in recorder.journal.last(10 * passages))
         self._board.list_passages(passage for passage in recalled if passage)
         self._inbox_mark = int(recorder.journal.state(INBOX_MARK) or b"0")
         self._link, self._acknowledged = NO_LINK, 0
         self._next_tend_us = self._tended_us = 0
-        self._offset_us, self._clock_state = 0, ClockState.TRUSTED
         self._stopping = False
         self.beat: Callable[[], None] = lambda: None
         """Called at least once a second by the running thread; feeds the watchdog."""
@@ -112,7 +122,7 @@ class GateThread:
             for flow in self._lanes.values():
                 flow.expire()
         for flow in self._lanes.values():
-            flow.settle_refusals(closing=True)
+            flow.refusals.settle(closing=True)
 
     def stop(self) -> None:
         """Let `run` return after the present step."""
@@ -134,6 +144,8 @@ class GateThread:
                 self._device(item)
             case GuardRequest():
                 item.answer.set_result(self._desk.request(item))
+            case VisitorRequest():
+                item.answer.set_result(self._visitors.issue(item))
             case SignInAttempt():
                 item.answer.set_result(self._desk.sign_in(item))
             case Rung():
@@ -152,7 +164,7 @@ class GateThread:
         """Look into the inbox and after the health of everything that does not report by itself."""
         self._tended_us, self._next_tend_us = now.mono_us, now.mono_us + POLL_US
         self._recorder.probe(now)
-        self._watch_clock(now)
+        self._time_desk.watch(now)
         for flow in self._lanes.values():
             flow.tend()
         if not self._recorder.broken:
@@ -165,22 +177,21 @@ class GateThread:
     def _read_inbox(self, now: Instant) -> None:
         try:
             for arrival in self._inbox.arrivals(self._inbox_mark):
-                result = self._documents.offer(arrival.type, arrival.raw, now, arrival.id)
-                log.info("document %s from central: %s", arrival.type, result or "in force already")
+                self._take(arrival, now)
                 self._inbox_mark = arrival.id
             self._documents.retry(now)
+            self._site.read(self._documents.trust, now)
         except JournalFault as fault:
             log.warning("documents wait in the inbox: %s", fault)
         self._clock.raise_floor(self._documents.signed_us)
 
-    def _watch_clock(self, now: Instant) -> None:
-        """Record corrections of the clock and changes of its state: rows are never rewritten, so the step is told."""
-        offset, before = now.wall_us - now.mono_us, self._clock_state
-        step = offset - self._offset_us if self._offset_us else 0
-        self._offset_us, self._clock_state = offset, now.state
-        if abs(step) > STEP_US or now.state is not before:
-            payload = {"from": before.value, "to": now.state.value, "step_us": step}
-            self._recorder.commit_unless_broken(Kind.CLOCK, payload, now)
+    def _take(self, arrival: Arrival, now: Instant) -> None:
+        if arrival.type == timecode.TYPE:
+            heard = self._time_desk.beacon(arrival.raw, self._documents.trust, self._config.station.zone)
+            log.info("the time from central: %s", "taken in" if heard else "of no use")
+            return
+        result = self._documents.offer(arrival.type, arrival.raw, now, arrival.id)
+        log.info("document %s from central: %s", arrival.type, result or "in force already")
 
     def _ailments(self, now: Instant) -> Mapping[str, Ailment | None]:
         broken = Ailment("health-journal", Condition.FAULT) if self._recorder.broken else None
@@ -197,7 +208,9 @@ class GateThread:
         unacknowledged = max(0, self._recorder.journal.seq - self._acknowledged)
         lanes = tuple(self._lane_view(flow, now) for flow in self._lanes.values())
         health, linked = self._health.views(), self._link.connected
-        self._board.publish(StationView(self._station, lanes, (), health, unacknowledged, linked, now.wall_us))
+        self._board.publish(
+            StationView(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us)
+        )
 
     def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:
         name, signal = flow.config.id, lane_signal(flow)
@@ -207,7 +220,7 @@ class GateThread:
             since = now.wall_us
             self._signals[name] = (situation, since)
             self._outputs[name].signal(signal)
-        return lane_view(flow, since)
+        return lane_view(flow, since, self._time_desk.number(now))
 
     def view(self) -> StationView:
         """The latest published view."""
@@ -221,7 +234,7 @@ class GateThread:
         """Seconds until a PIN may be tried again; 0 when now."""
         return self._desk.locked_s()
 
-    def submit(self, request: GuardRequest | SignInAttempt) -> None:
+    def submit(self, request: GuardRequest | VisitorRequest | SignInAttempt) -> None:
         """Put a guard's request into the queue."""
         self._mailbox.put(request)
 

@@ -49,6 +49,9 @@ class GuardDesk:
         if request.verb is GuardVerb.DISMISS:
             done = flow.dismiss(request.operator, request.why)
             return GuardAnswer(accepted=done, text=text("answer-dismissed" if done else "answer-busy"))
+        if request.verb is GuardVerb.FORGIVE:
+            done = flow.forgive(request.operator, request.why)
+            return GuardAnswer(accepted=done, text=text("answer-forgiven" if done else "answer-busy"))
         fault = flow.guard_open(request.operator, request.why)
         return GuardAnswer(accepted=fault is None, text=text(_OPENED[fault]))
 

@@ -16,6 +16,7 @@ import apsw
 FILE = "sync.db"
 LARGEST = 4 * 1024 * 1024
 AT_ONCE = 4
+NOTICES_AT_ONCE = 64
 """Documents taken up in one look: the gate thread has other things to do."""
 
 
@@ -52,8 +53,8 @@ class Inbox:
     def arrivals(self, after: int) -> list[Arrival]:
         """Return documents (not chunks) with an id above `after`, oldest first."""
         rows = self._query(
-            "SELECT id, type, raw FROM inbox WHERE id > ? AND type <> 'status-chunk' AND typeof(type) = 'text'"
-            " AND typeof(raw) = 'blob' AND length(raw) <= ? ORDER BY id LIMIT ?",
+            "SELECT id, type, raw FROM inbox WHERE id > ? AND type NOT IN ('status-chunk', 'status-delta')"
+            " AND typeof(type) = 'text' AND typeof(raw) = 'blob' AND length(raw) <= ? ORDER BY id LIMIT ?",
             (after, LARGEST, AT_ONCE),
         )
         return [Arrival(*row) for row in rows]
@@ -64,6 +65,29 @@ class Inbox:
             "SELECT raw FROM inbox WHERE type = 'status-chunk' AND hash = ? AND typeof(raw) = 'blob'", (digest,)
         )
         return rows[0][0] if rows else None
+
+    def deltas(self) -> list[bytes]:
+        """Return the status deltas that have arrived, newest first."""
+        rows = self._query(
+            "SELECT raw FROM inbox WHERE type = 'status-delta' AND typeof(raw) = 'blob' ORDER BY id DESC LIMIT 8"
+        )
+        return [row[0] for row in rows]
+
+    def chunk_like(self, prefix: bytes) -> bytes | None:
+        """Return the status chunk whose SHA-256 begins with `prefix`, if it has arrived."""
+        rows = self._query(
+            "SELECT raw FROM inbox WHERE type = 'status-chunk' AND substr(hash, 1, ?) = ? AND typeof(raw) = 'blob'",
+            (len(prefix), prefix),
+        )
+        return rows[0][0] if rows else None
+
+    def notices(self, after: int) -> list[tuple[int, bytes]]:
+        """Return (id, raw) of notices from the site's other gates with an id above `after`, oldest first."""
+        rows = self._query(
+            "SELECT id, raw FROM peer WHERE id > ? AND typeof(raw) = 'blob' AND length(raw) <= ? ORDER BY id LIMIT ?",
+            (after, LARGEST, NOTICES_AT_ONCE),
+        )
+        return [(row[0], row[1]) for row in rows]
 
     def acknowledged(self, epoch: int) -> int:
         """Return the highest seq of this stream that central has acknowledged."""

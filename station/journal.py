@@ -165,10 +165,10 @@ def _configure(db: apsw.Connection) -> None:
     db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
     _persist_wal(db)
     version = db.execute("PRAGMA user_version").get
-    if version not in (0, JOURNAL_SCHEMA):
+    if not 0 <= version <= JOURNAL_SCHEMA:
         raise _UnsoundError(f"schema {version}, this software knows {JOURNAL_SCHEMA}")
-    if version == 0:
-        _create(db)
+    if version < JOURNAL_SCHEMA:
+        _create(db)  # every table is made only where it is missing
 
 
 def _create(db: apsw.Connection) -> None:

@@ -177,6 +177,12 @@ class LaneView:
     rule: str = ""
     since_us: int = 0
     awaiting_guard: bool = False
+    number: str = ""
+    """What phones or guards are asked to sign, 16 hexadecimal digits; empty where nothing is asked."""
+    local: bool = False
+    """Decided on local knowledge: the site's other gates have not been heard from."""
+    forgivable: bool = False
+    """Whether what keeps the person out is something a guard can forgive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +218,7 @@ class GuardVerb(StrEnum):
 
     OPEN = "open"
     DISMISS = "dismiss"
+    FORGIVE = "forgive"
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +230,25 @@ class GuardRequest:
     operator: str
     why: str
     answer: Future[GuardAnswer] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorRequest:
+    """A guard wants a pass for a visitor, signed with the station's own key. `name`: masked, printed and not kept."""
+
+    operator: str
+    name: str
+    hours: float
+    answer: Future[VisitorAnswer] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class VisitorAnswer:
+    """The text of the visitor's pass; None where none could be issued, and why."""
+
+    code: str | None
+    text: Text
+    expires: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +281,7 @@ class Gate(Protocol):
     def sign_in_locked_s(self) -> float:
         """Seconds until a PIN may be tried again; 0 when now."""
 
-    def submit(self, request: GuardRequest | SignInAttempt) -> None:
+    def submit(self, request: GuardRequest | VisitorRequest | SignInAttempt) -> None:
         """Put the request into the gate's queue."""
 
 
@@ -267,6 +293,9 @@ class Clock(Protocol):
 
     def now(self) -> Instant:
         """The present moment with what is known of its accuracy."""
+
+    def tell(self, signed_s: int, asked_us: int, *, by_central: bool) -> bool:
+        """Take in a time signed in answer to a number drawn at `asked_us`; False where it contradicts what is known."""
 
     def raise_floor(self, signed_us: int) -> None:
         """Take in centrally signed time: the clock is not earlier than that."""

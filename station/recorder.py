@@ -31,10 +31,15 @@ class Recorder:
         self._note(None, now)
         return seq
 
-    def commit_or_reserve(self, kind: Kind, payload: Payload, now: Instant) -> int | None:
-        """Record an override or alarm; return its seq, 0 if in the reserve, None if nothing but paper is left."""
+    def commit_or_reserve(
+        self, kind: Kind, payload: Payload, now: Instant, changes: Iterable[Change] = ()
+    ) -> int | None:
+        """Record an override or alarm; return its seq, 0 if in the reserve, None if nothing but paper is left.
+
+        The reserve keeps no `changes`: who was let through by hand meanwhile has a clean slate.
+        """
         try:
-            return self.commit(kind, payload, now)
+            return self.commit(kind, payload, now, changes)
         except JournalFault:
             try:
                 self._reserve.append(kind, payload, now)
@@ -42,10 +47,12 @@ class Recorder:
                 return None
             return 0
 
-    def commit_unless_broken(self, kind: Kind, payload: Payload, now: Instant) -> int | None:
+    def commit_unless_broken(
+        self, kind: Kind, payload: Payload, now: Instant, changes: Iterable[Change] = ()
+    ) -> int | None:
         """Commit one event; None where the journal fails, which `failed` has then told."""
         try:
-            return self.commit(kind, payload, now)
+            return self.commit(kind, payload, now, changes)
         except JournalFault:
             return None
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
 from pathlib import Path
 
 from station.absent import AbsentJournal, AbsentReserve
+from station.chunks import find
 from station.config import Config, PathsConfig
 from station.core.documents import DocumentType
-from station.documents import Documents
+from station.documents import LOADED, Documents
 from station.inbox import Inbox
 from station.journal import Journal, JournalFault
 from station.ports import Clock
@@ -18,8 +18,6 @@ from station.reserve import Reserve
 from station.schema import RING_SOCKET
 
 log = logging.getLogger(__name__)
-
-ORDER: Sequence[DocumentType] = (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS)
 
 
 def boot_id() -> str:
@@ -61,12 +59,15 @@ def open_documents(config: Config, journal: Journal, inbox: Inbox, clock: Clock)
     """Open the documents in force and take up newer ones from the provisioned folder."""
     folder = config.paths.documents
 
-    def chunk(digest: bytes) -> bytes | None:
+    def whole(digest: bytes) -> bytes | None:
         return _read(folder / "chunks" / f"{digest.hex()}.bin") or inbox.chunk(digest)
 
+    def chunk(digest: bytes) -> bytes | None:
+        return find(digest, whole, inbox.deltas(), inbox.chunk_like)
+
     roots = [bytes.fromhex(root) for root in config.trust.roots]
-    documents = Documents(journal, roots, config.station.zone, chunk)
-    for kind in ORDER:
+    documents = Documents(journal, roots, config.station.zone, chunk, config.station.id)
+    for kind in LOADED:
         _provide(documents, kind, folder / f"{kind}.cose", clock)
     clock.raise_floor(documents.signed_us)
     return documents

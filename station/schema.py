@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-JOURNAL_SCHEMA = 1
+JOURNAL_SCHEMA = 2
+"""2: passage, live_used, forgiven. Older files are brought up when they are opened."""
 SYNC_SCHEMA = 1
 
 JOURNAL_DDL = """
@@ -41,6 +42,22 @@ CREATE TABLE IF NOT EXISTS high_water ( -- highest seq seen per document type an
     hash BLOB NOT NULL,
     PRIMARY KEY (type, kid)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS passage (    -- who went which way here in the last days: anti-passback and quotas
+    id INTEGER PRIMARY KEY,
+    cti BLOB NOT NULL,
+    household BLOB,
+    direction TEXT NOT NULL,
+    wall_us INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS live_used (  -- live codes that a grant has consumed
+    cti BLOB NOT NULL,
+    t INTEGER NOT NULL,
+    PRIMARY KEY (cti, t)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS forgiven (   -- passes and households whose earlier passages a guard has forgiven
+    subject BLOB PRIMARY KEY,
+    wall_us INTEGER NOT NULL
+) WITHOUT ROWID;
 """
 
 SYNC_DDL = """
@@ -52,11 +69,16 @@ CREATE TABLE IF NOT EXISTS delivered (  -- what central has acknowledged, per st
 );
 CREATE TABLE IF NOT EXISTS inbox (      -- signed documents as received; gate-station verifies them itself
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    type TEXT NOT NULL,                 -- trust, policy, status, status-chunk
+    type TEXT NOT NULL,                 -- trust, policy, status, status-chunk, status-delta, roots, delegation, time
     hash BLOB NOT NULL,                 -- SHA-256 of raw
     raw BLOB NOT NULL,
     received_us INTEGER NOT NULL,
     UNIQUE (type, hash)
+);
+CREATE TABLE IF NOT EXISTS peer (       -- signed notices of passages at the site's other gates, kept for eight days
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    raw BLOB NOT NULL,
+    received_us INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS link (       -- one row: the state of the connection, for the guard screen
     id INTEGER PRIMARY KEY CHECK (id = 1),

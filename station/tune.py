@@ -26,9 +26,9 @@ from drivers.reader import OPENING_S, ReaderWorker
 from drivers.twins.world import World
 from station.advice import Measured, advise
 from station.config import Config, ConfigError, LaneConfig
-from station.core.credential import is_pass
 from station.core.documents import open_trust
 from station.core.model import Rejected, Text
+from station.core.scan import is_signed
 from station.ports import DeviceFault
 
 REFRESH_S = 0.2
@@ -114,7 +114,11 @@ def _validator(config: Config) -> Callable[[str], bool]:
     except OSError:
         return lambda _text: False
     bundle = open_trust(content, [bytes.fromhex(root) for root in config.trust.roots])
-    return (lambda _text: False) if isinstance(bundle, Rejected) else (lambda text: is_pass(text, bundle))
+    return (
+        (lambda _text: False)
+        if isinstance(bundle, Rejected)
+        else (lambda text: is_signed(text, bundle, config.station.zone))
+    )
 
 
 def _warm_up(reader: ReaderWorker, trouble: _Trouble) -> None:

@@ -13,6 +13,9 @@ from station.flow import LaneFlow
 from station.ports import LaneView, PassageView
 from station.wording import holder, next_step, reason, text
 
+_BY_NUMBER = frozenset({Reason.CLOCK_LOST, Reason.CLOCK_UNSURE, Reason.NONCE_NEEDED, Reason.LIVE_WRONG_NONCE})
+"""Reasons that a phone can answer by signing the number the station shows."""
+_FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
 _ALARM_ORDER = ("fire", "relay", "door-forced", "door-held", "tamper", "journal")
 
 
@@ -26,8 +29,8 @@ def lane_signal(flow: LaneFlow) -> Signal:
     return signal
 
 
-def lane_view(flow: LaneFlow, since_us: int) -> LaneView:
-    """Return the panel of one lane."""
+def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
+    """Return the panel of one lane. `number`: what phones are asked to sign, shown where it helps."""
     signal, decision = lane_signal(flow), flow.lane.decision
     headline, step = text("ready"), text("ready", "next")
     if signal in (Signal.EVACUATE, Signal.ALARM):
@@ -51,6 +54,9 @@ def lane_view(flow: LaneFlow, since_us: int) -> LaneView:
         rule=decision.rule if decision else "",
         since_us=since_us,
         awaiting_guard=flow.lane.state is LaneState.REFERRED,
+        number=number if decision is None or decision.reason in _BY_NUMBER else "",
+        local=decision is not None and decision.local,
+        forgivable=decision is not None and decision.reason in _FORGIVABLE,
     )
 
 

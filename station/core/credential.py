@@ -1,18 +1,22 @@
-"""A QR text becomes a credential or a reasoned refusal: the strict reader of EP1 (docs/reference/pass-format.md).
+"""A QR text becomes a credential or a reasoned refusal: the strict reader of passes (docs/reference/pass-format.md).
 
 EP1: `EP1:` + Base45 of an uncompressed COSE_Sign1 that holds a CWT (RFC 8392) with exactly the claims below.
+EL1: the same bytes with what the holder's phone signed a moment ago (station.core.live).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
-from station.core import base45, cose, shape
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from station.core import base45, cose, live, shape
 from station.core.documents import Role, TrustBundle
 from station.core.model import Credential, Direction, Health, HealthCode, PassClass, Rejected
 from station.core.reasons import Reason
 
-PREFIX, LIVE_PREFIX = "EP1:", "EL1:"
+PREFIX = "EP1:"
 LONGEST_TEXT = 4296
 """Characters in the largest QR code (version 40-L, alphanumeric)."""
 
@@ -43,25 +47,41 @@ def classify_foreign(text: str) -> Reason:
 
 def parse(text: str, trust: TrustBundle | None) -> Credential | Rejected:
     """Read and verify a QR text. Only form, issuer and signature are judged here; what a pass opens is policy."""
-    if text.startswith(LIVE_PREFIX):
-        return Rejected(Reason.LIVE_UNSUPPORTED, "this station reads static passes")
-    if not text.startswith(PREFIX):
+    presented_live = text.startswith(live.PREFIX)
+    if not presented_live and not text.startswith(PREFIX):
         return Rejected(classify_foreign(text))
     if len(text) > LONGEST_TEXT:
         return Rejected(Reason.PASS_UNREADABLE, f"{len(text)} characters")
     if trust is None:
         return Rejected(Reason.NO_TRUST, "no trust bundle is in force")
     try:
-        signed = cose.open_sign1(base45.decode(text[len(PREFIX) :]))
+        raw = base45.decode(text[len(PREFIX) :])
+        return _live(raw, trust) if presented_live else _verify(cose.open_sign1(raw), trust)
     except base45.Base45Error as error:
         return Rejected(Reason.PASS_UNREADABLE, str(error))
     except cose.CoseError as error:
         return Rejected(Reason.PASS_MALFORMED, str(error))
-    return _verify(signed, trust)
+
+
+def _live(raw: bytes, trust: TrustBundle) -> Credential | Rejected:
+    try:
+        presentation = live.take_apart(raw)
+    except ValueError as error:
+        return Rejected(Reason.LIVE_MALFORMED, str(error))
+    verdict = _verify(cose.open_sign1(presentation.raw_pass), trust)
+    if isinstance(verdict, Rejected):
+        return verdict
+    if verdict.phone_key is None:
+        return Rejected(Reason.LIVE_NO_KEY, "the pass is bound to no phone", verdict)
+    if not presentation.good(verdict.phone_key):
+        return Rejected(Reason.LIVE_FORGED, "the signature is not of the phone the pass is bound to")
+    return replace(verdict, live=presentation.live)
 
 
 def _verify(signed: cose.Signed, trust: TrustBundle) -> Credential | Rejected:
     signature = signed.signatures[0]
+    if signature.kid in trust.revoked:
+        return Rejected(Reason.PASS_KEY_REVOKED, f"key {signature.kid.hex()} was withdrawn")
     issuer = trust.key(signature.kid, Role.PASS)
     if issuer is None:
         return Rejected(Reason.PASS_UNKNOWN_ISSUER, f"key {signature.kid.hex()}")
@@ -137,9 +157,9 @@ def _phone_key(value: object) -> bytes:
     return (b"\x03" if key[-3] else b"\x02") + shape.octets(key.get(-2), "cnf x", 32)
 
 
-def is_pass(text: str, trust: TrustBundle | None) -> bool:
-    """Say whether a text is a pass with a good signature; what the readers validate soft-decoded text with."""
-    return isinstance(parse(text, trust), Credential)
+def write(credential: Credential, key: Ed25519PrivateKey) -> str:
+    """Return the QR text of a pass, signed by the key whose id `credential.kid` is."""
+    return PREFIX + base45.encode(cose.sign1(cose.encode(claims_map(credential)), credential.kid, key))
 
 
 def claims_map(credential: Credential) -> Mapping[int, object]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from station.core.facts import DAY_S, Site, observe
+from station.core import live
+from station.core.calendar import DAY_S
+from station.core.facts import Presented, Setting, Site, observe
 from station.core.model import (
     Band,
     ClockState,
@@ -15,17 +17,37 @@ from station.core.model import (
     PassClass,
     Rejected,
     Status,
-    TemperatureReading,
     Text,
 )
-from station.core.policy import Policy, Rule, first_match
+from station.core.passback import Peers
+from station.core.policy import Degraded, Policy, Rule
 from station.core.reasons import REASONS, Matter, Reason
 from station.core.status import StatusList
 
+Failed = tuple[Reason, str]
+"""The reason and the id of the built-in check that failed."""
 
-def _good_here(credential: Credential, site: Site, now: Instant) -> tuple[Reason, str] | None:
+
+def _clock(credential: Credential, presented: Presented, policy: Policy | None, now: Instant) -> Failed | None:
+    """Without a clock only a phone that signs the station's own nonce can be judged, and only where policy says so."""
+    if now.state is not ClockState.LOST:
+        return None
+    nonce = credential.live.nonce if credential.live else None
+    by_nonce = policy is not None and policy.when(Matter.CLOCK) is Degraded.NONCE
+    return None if by_nonce and nonce in presented.nonces else (Reason.CLOCK_LOST, "check:clock")
+
+
+def _live(credential: Credential, presented: Presented, now: Instant) -> Failed | None:
+    if credential.live is None:
+        return None
+    if reason := live.not_fresh(credential.live, presented.nonces, now):
+        return reason, "check:live"
+    return (Reason.LIVE_REPLAYED, "check:replay") if presented.used_up else None
+
+
+def _good_here(credential: Credential, site: Site, now: Instant) -> Failed | None:
     """The built-in checks that need nothing but the pass: the first that fails, with its rule id."""
-    if now.seconds + now.uncertainty_s < credential.not_before:
+    if now.state is not ClockState.LOST and now.seconds + now.uncertainty_s < credential.not_before:
         return Reason.PASS_NOT_YET_VALID, "check:not-yet-valid"
     if now.seconds - now.uncertainty_s > credential.expires:
         return Reason.PASS_EXPIRED, "check:expired"
@@ -45,15 +67,36 @@ def _status(credential: Credential, statuses: StatusList | None) -> Status | Non
     return statuses.lookup(credential.kid, credential.status_index) if statuses else None
 
 
-def refuse(rejected: Rejected) -> Decision:
+def _degrade(decision: Decision, policy: Policy | None) -> Decision:
+    """Deny instead of calling the guard where policy says so; never for what a rule refers itself."""
+    matter = REASONS[decision.reason].matter
+    if decision.outcome is Outcome.REFER and policy is not None and policy.when(matter) is Degraded.DENY:
+        return replace(decision, outcome=Outcome.DENY)
+    return decision
+
+
+def refuse(rejected: Rejected, policy: Policy | None = None) -> Decision:
     """Turn a refusal into a decision: deny what is the holder's matter, refer to the guard what is the station's."""
     outcome = Outcome.DENY if REASONS[rejected.reason].matter is Matter.HOLDER else Outcome.REFER
-    return Decision(outcome, rejected.reason, f"check:{rejected.reason}", credential=rejected.credential)
+    decision = Decision(outcome, rejected.reason, f"check:{rejected.reason}", credential=rejected.credential)
+    return _degrade(decision, policy)
+
+
+def setting_of(credential: Credential, site: Site, policy: Policy, statuses: StatusList | None) -> Setting:
+    """Return what the documents in force say of this place and this pass."""
+    return Setting(
+        level=policy.level(site.zone),
+        risk=policy.risk(credential.home_zone),
+        calendar=policy.calendar,
+        quotas=policy.quotas,
+        status_issued=statuses.manifest.envelope.issued if statuses else None,
+        policy_issued=policy.issued,
+    )
 
 
 def decide(
     credential: Credential,
-    reading: TemperatureReading,
+    presented: Presented,
     site: Site,
     policy: Policy | None,
     statuses: StatusList | None,
@@ -62,35 +105,45 @@ def decide(
     """Decide about a credential. Always ends with an outcome, a reason and the id of what decided."""
 
     def decision(outcome: Outcome, reason: Reason, rule: str, say: Text | None = None) -> Decision:
-        return Decision(outcome, reason, rule, say, credential, reading)
+        return Decision(outcome, reason, rule, say, credential, presented.reading, presented.escort)
 
-    if now.state is ClockState.LOST:
-        return decision(Outcome.REFER, Reason.CLOCK_LOST, "check:clock")
-    if failed := _good_here(credential, site, now):
+    def cannot(reason: Reason, rule: str) -> Decision:
+        return _degrade(decision(Outcome.REFER, reason, rule), policy)
+
+    if failed := _clock(credential, presented, policy, now):
+        return cannot(*failed)
+    if failed := _live(credential, presented, now) or _good_here(credential, site, now):
+        if REASONS[failed[0]].matter is not Matter.HOLDER:
+            return cannot(*failed)
         return decision(Outcome.DENY, *failed)
     status = _status(credential, statuses)
     if status is Status.REVOKED:
         return decision(Outcome.DENY, Reason.PASS_REVOKED, "check:revoked")
     if status is None:
-        return decision(Outcome.REFER, Reason.STATUS_UNKNOWN, "check:status")
+        return cannot(Reason.STATUS_UNKNOWN, "check:status")
     if policy is None:
-        return decision(Outcome.REFER, Reason.NO_POLICY, "check:policy")
-    level = policy.level(site.zone)
-    facts = observe(credential, status, reading, site, level, policy.utc_offset_minutes, now)
-    rule = first_match(policy.rules, facts, now.seconds)
+        return cannot(Reason.NO_POLICY, "check:policy")
+    facts = observe(credential, status, presented, site, setting_of(credential, site, policy, statuses), now)
+    rule = policy.first_match(facts, now.seconds)
     if rule is None:
-        return decision(Outcome.REFER, Reason.NO_RULE, "check:no-rule")
-    return _sensor_excused(decision(rule.outcome, _reason(rule), rule.id, rule.say), site)
+        return cannot(Reason.NO_RULE, "check:no-rule")
+    ruled = decision(rule.outcome, rule.reason, rule.id, rule.say)
+    return _sensor_excused(_alone(ruled, rule, policy, presented), site, policy)
 
 
-def _reason(rule: Rule) -> Reason:
-    return Reason.MEASURE_FIRST if rule.outcome is Outcome.MEASURE else rule.reason
+def _alone(decision: Decision, rule: Rule, policy: Policy, presented: Presented) -> Decision:
+    """Mark what other gates of the site might know better; the guard, not a refusal, answers for what they may not."""
+    if presented.history.peers is not Peers.UNHEARD or not policy.by_memory:
+        return decision
+    refers = decision.outcome is Outcome.DENY and rule.by_memory
+    return replace(decision, local=True, outcome=Outcome.REFER if refers else decision.outcome)
 
 
-def _sensor_excused(decision: Decision, site: Site) -> Decision:
+def _sensor_excused(decision: Decision, site: Site, policy: Policy) -> Decision:
     """A rule that wants what no sensor can give, or holds a faulty one against the person, ends at the guard."""
     band = decision.reading.band
     unmeasurable = decision.outcome is Outcome.MEASURE and not (site.can_measure and band is Band.NOT_MEASURED)
     if unmeasurable or (decision.outcome is Outcome.DENY and band is Band.FAULT):
-        return replace(decision, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
+        excused = replace(decision, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
+        return _degrade(excused, policy)
     return decision

@@ -2,7 +2,8 @@
 
 Every document is deterministic CBOR in COSE: a map with "type", "seq", "iat", "exp" (unsigned seconds), "prev" (SHA-256
 of the document before, or null) and the fields of its type. The trust bundle carries the signatures of two of three
-offline roots; every other document the one of a key to which the bundle gives the role.
+offline roots; every other document the one of a key to which the bundle gives the role. How roots succeed one another
+and how a station gets a key of its own: station.core.succession.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ ROOTS_NEEDED = 2
 FIELDS = {"type", "seq", "iat", "exp", "prev"}
 FUTURE_TOLERANCE_S = 300
 """A document may be this much younger than the station's clock (plus its uncertainty) says is possible."""
+LONGEST_LEAP = 100_000
+"""A seq so far beyond the highest seen is an attempt to shut out every honest successor (eleven years of manifests)."""
 
 
 class DocumentType(StrEnum):
@@ -30,6 +33,8 @@ class DocumentType(StrEnum):
     TRUST = "trust"
     POLICY = "policy"
     STATUS = "status"
+    ROOTS = "roots"
+    DELEGATION = "delegation"
 
 
 class Role(StrEnum):
@@ -44,7 +49,12 @@ class Role(StrEnum):
     ACK = "ack"
 
 
-ROLE_OF = {DocumentType.POLICY: Role.POLICY, DocumentType.STATUS: Role.STATUS}
+ROLE_OF = {
+    DocumentType.POLICY: Role.POLICY,
+    DocumentType.STATUS: Role.STATUS,
+    DocumentType.DELEGATION: Role.PASS,
+}
+"""The role that signs a document of a type; trust bundles and roots are signed by roots."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +96,13 @@ class TrustBundle:
 
     envelope: Envelope
     keys: Mapping[bytes, KeyEntry]
+    revoked: frozenset[bytes] = frozenset()
+    """Keys that the status manifest in force withdraws, faster than a new bundle would."""
 
     def key(self, kid: bytes, role: Role) -> KeyEntry | None:
-        """Return the key with this id if it has the role."""
+        """Return the key with this id if it has the role and was not withdrawn."""
         entry = self.keys.get(kid)
-        return entry if entry and role in entry.roles else None
+        return entry if entry and role in entry.roles and kid not in self.revoked else None
 
 
 def kid_of(public_key: bytes) -> bytes:
@@ -98,7 +110,8 @@ def kid_of(public_key: bytes) -> bytes:
     return hashlib.sha256(public_key).digest()[: cose.KID_LENGTH]
 
 
-def _envelope(signed: cose.Signed, signers: tuple[bytes, ...], raw: bytes) -> Envelope:
+def envelope_of(signed: cose.Signed, signers: tuple[bytes, ...], raw: bytes) -> Envelope:
+    """Read what all documents share. Raises ValueError."""
     fields = shape.mapping(cose.decode_strict(signed.payload), "document")
     previous = fields.get("prev")
     return Envelope(
@@ -132,21 +145,29 @@ def _key_entry(value: object) -> KeyEntry:
     )
 
 
+def good_signers(signed: cose.Signed, keys: Sequence[bytes]) -> set[bytes]:
+    """Return the ids of those `keys` (Ed25519, 32 bytes each) whose signatures on `signed` are good."""
+    known = {kid_of(key): Ed25519PublicKey.from_public_bytes(key) for key in keys}
+    return {s.kid for s in signed.signatures if s.kid in known and s.good(known[s.kid])}
+
+
 def open_trust(raw: bytes, roots: Sequence[bytes]) -> TrustBundle | Rejected:
     """Verify a trust bundle against the three root keys (32 bytes each); two different ones must have signed."""
     try:
         signed = cose.open_sign(raw)
-        known = {kid_of(root): Ed25519PublicKey.from_public_bytes(root) for root in roots}
-        good = {s.kid for s in signed.signatures if s.kid in known and s.good(known[s.kid])}
+        good = good_signers(signed, roots)
         if len(good) < ROOTS_NEEDED:
             return Rejected(Reason.DOCUMENT_UNSIGNED, f"{len(good)} of {ROOTS_NEEDED} root signatures are good")
-        envelope = _envelope(signed, tuple(sorted(good)), raw)
-        if envelope.type is not DocumentType.TRUST:
-            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"a {envelope.type} document in place of a trust bundle")
-        shape.keys_within(envelope.fields, FIELDS | {"keys"}, "trust bundle")
-        entries = [_key_entry(row) for row in shape.sequence(envelope.fields.get("keys"), "keys", 1000)]
+        return _bundle(envelope_of(signed, tuple(sorted(good)), raw))
     except ValueError as error:
         return Rejected(Reason.DOCUMENT_MALFORMED, str(error))
+
+
+def _bundle(envelope: Envelope) -> TrustBundle | Rejected:
+    if envelope.type is not DocumentType.TRUST:
+        return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"a {envelope.type} document in place of a trust bundle")
+    shape.keys_within(envelope.fields, FIELDS | {"keys"}, "trust bundle")
+    entries = [_key_entry(row) for row in shape.sequence(envelope.fields.get("keys"), "keys", 1000)]
     keys = {entry.kid: entry for entry in entries}
     if len(keys) < len(entries):
         return Rejected(Reason.DOCUMENT_MALFORMED, "two keys share a key id")
@@ -164,7 +185,7 @@ def open_document(raw: bytes, expected: DocumentType, trust: TrustBundle, zone: 
             return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"key {signature.kid.hex()} has no {role} role")
         if not signature.good(entry.public_key):
             return Rejected(Reason.DOCUMENT_UNSIGNED, f"the signature of key {signature.kid.hex()} is wrong")
-        envelope = _envelope(signed, (signature.kid,), raw)
+        envelope = envelope_of(signed, (signature.kid,), raw)
     except ValueError as error:
         return Rejected(Reason.DOCUMENT_MALFORMED, str(error))
     if envelope.type is not expected:
@@ -182,7 +203,16 @@ def open_held(raw: bytes) -> Envelope:
     For documents whose key has been withdrawn since: the last good one stays in force until another comes.
     """
     signed = cose.open_sign1(raw)
-    return _envelope(signed, (signed.signatures[0].kid,), raw)
+    return envelope_of(signed, (signed.signatures[0].kid,), raw)
+
+
+def open_held_trust(raw: bytes) -> TrustBundle:
+    """As `open_held`, for a trust bundle whose roots have been succeeded since. Raises ValueError."""
+    signed = cose.open_sign(raw)
+    bundle = _bundle(envelope_of(signed, tuple(sorted(s.kid for s in signed.signatures)), raw))
+    if isinstance(bundle, Rejected):
+        raise shape.ShapeError(bundle.detail)
+    return bundle
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,17 +223,25 @@ class HighWater:
     hash: bytes
 
 
+def _numbered_wrong(new: Envelope, kid: bytes, mark: HighWater | None, in_force: Envelope | None) -> Rejected | None:
+    if mark and new.seq < mark.seq:
+        return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} after {mark.seq} of key {kid.hex()}")
+    if mark and new.seq == mark.seq and new.hash != mark.hash:
+        return Rejected(Reason.DOCUMENT_CONFLICT, f"two different {new.type} documents with seq {new.seq}")
+    before = mark.seq if mark else in_force.seq if in_force else 0
+    if new.seq > before + LONGEST_LEAP:
+        return Rejected(Reason.DOCUMENT_FAST_FORWARD, f"{new.type} leaps from {before} to {new.seq}")
+    return None
+
+
 def admit(new: Envelope, in_force: Envelope | None, seen: Mapping[bytes, HighWater], now: Instant) -> Rejected | None:
     """Refuse rollback, conflict, broken link, fast-forward and freeze; None means the document may take effect.
 
     `seen`: per signing key of this type, kept outside the documents, in the station's own database.
     """
     for kid in new.signers:
-        mark = seen.get(kid)
-        if mark and new.seq < mark.seq:
-            return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} after {mark.seq} of key {kid.hex()}")
-        if mark and new.seq == mark.seq and new.hash != mark.hash:
-            return Rejected(Reason.DOCUMENT_CONFLICT, f"two different {new.type} documents with seq {new.seq}")
+        if refused := _numbered_wrong(new, kid, seen.get(kid), in_force):
+            return refused
     if in_force and new.issued < in_force.issued:
         return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} was issued before the one in force")
     if in_force and new.seq == in_force.seq + 1 and new.previous not in (None, in_force.hash):

@@ -30,6 +30,8 @@ class Kind(StrEnum):
     PASSAGE = "passage"
     REPEAT = "repeat"
     OVERRIDE = "override"
+    FORGIVEN = "forgiven"
+    ISSUED = "issued"
     DOOR = "door"
     ALARM = "alarm"
     FAULT = "fault"

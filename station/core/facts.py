@@ -10,7 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from station.core import passback
+from station.core.calendar import DAY_KINDS, DAY_S, Calendar, weekday
 from station.core.model import (
+    NOT_MEASURED,
     Band,
     ClockState,
     Credential,
@@ -21,9 +24,13 @@ from station.core.model import (
     Status,
     TemperatureReading,
 )
+from station.core.passback import NO_HISTORY, History, Peers, Quota
 
-DAY_S = 86_400
 LEVELS = ("locked-down", "control", "precaution", "open")
+RISKS = ("high", "medium", "low", "unknown")
+MEMORY_FACTS = frozenset({"quota", "passback", "away_minutes", "last_passage_minutes"})
+"""Facts that depend on having heard from the site's other gates."""
+HOUR_S = 3600
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,51 +45,114 @@ class Site:
 
 
 @dataclass(frozen=True, slots=True)
+class Presented:
+    """One presentation: what is known of it besides the pass."""
+
+    reading: TemperatureReading = NOT_MEASURED
+    history: History = NO_HISTORY
+    escort: Credential | None = None
+    """The second pass, once one has been shown."""
+    nonces: frozenset[bytes] = frozenset()
+    """What the station shows, or has shown within the last minute, for phones to sign."""
+    used_up: bool = False
+    """A grant has consumed this very live code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What the policy and the documents say of the place and the moment."""
+
+    level: str
+    risk: str
+    """Of the area the pass calls home."""
+    calendar: Calendar
+    quotas: tuple[Quota, ...] = ()
+    status_issued: int | None = None
+    policy_issued: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """All that rules can ask about one presentation."""
 
     zone_level: str
+    home_risk: str
     direction: str
     pass_class: str
     status: str
     health: str
     health_age_days: int | None
     temperature: str
-    minute_of_day: int
-    weekday: int
+    minute_of_day: int | None
+    weekday: int | None
+    day: str | None
+    quota: str
+    passback: str
+    away_minutes: int | None
+    last_passage_minutes: int | None
+    escort: str
     medium: str
     clock: str
+    peers: str
+    status_age_hours: int | None
+    policy_age_hours: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class FactInfo:
     """How a fact is read and which values a rule may compare it with (None: whole numbers within `bounds`)."""
 
-    read: Callable[[Facts], object]
+    read: Callable[[Facts], Any]
     values: frozenset[str] | None = None
     bounds: tuple[int, int] = (0, 0)
 
 
 def _names(kind: type[PassClass | Status | HealthCode]) -> frozenset[str]:
-    return frozenset(member.name.lower().replace("_", "-") for member in kind)
+    return frozenset(word(member) for member in kind)
 
+
+def word(member: PassClass | Status | HealthCode) -> str:
+    """Return the name of a number as rules write it."""
+    return _WORDS[member.name]
+
+
+_WORDS = {m.name: m.name.lower().replace("_", "-") for kind in (PassClass, Status, HealthCode) for m in kind}
+_CLASSES = _names(PassClass)
+MEDIA = ("paper", "phone-static", "phone-live", "phone-nonce")
 
 FACTS: dict[str, FactInfo] = {
-    "zone_level": FactInfo(lambda f: f.zone_level, frozenset(LEVELS)),
-    "direction": FactInfo(lambda f: f.direction, frozenset(Direction)),
-    "class": FactInfo(lambda f: f.pass_class, _names(PassClass)),
-    "status": FactInfo(lambda f: f.status, _names(Status)),
-    "health": FactInfo(lambda f: f.health, _names(HealthCode) | {"none"}),
-    "health_age_days": FactInfo(lambda f: f.health_age_days, bounds=(0, 3650)),
-    "temperature": FactInfo(lambda f: f.temperature, frozenset(Band)),
-    "minute_of_day": FactInfo(lambda f: f.minute_of_day, bounds=(0, 1439)),
-    "weekday": FactInfo(lambda f: f.weekday, bounds=(1, 7)),
-    "medium": FactInfo(lambda f: f.medium, frozenset({"paper", "phone-static"})),
-    "clock": FactInfo(lambda f: f.clock, frozenset(ClockState)),
+    "zone_level": FactInfo(operator.attrgetter("zone_level"), frozenset(LEVELS)),
+    "home_risk": FactInfo(operator.attrgetter("home_risk"), frozenset(RISKS)),
+    "direction": FactInfo(operator.attrgetter("direction"), frozenset(Direction)),
+    "class": FactInfo(operator.attrgetter("pass_class"), _CLASSES),
+    "status": FactInfo(operator.attrgetter("status"), _names(Status)),
+    "health": FactInfo(operator.attrgetter("health"), _names(HealthCode) | {"none"}),
+    "health_age_days": FactInfo(operator.attrgetter("health_age_days"), bounds=(0, 3650)),
+    "temperature": FactInfo(operator.attrgetter("temperature"), frozenset(Band)),
+    "minute_of_day": FactInfo(operator.attrgetter("minute_of_day"), bounds=(0, 1439)),
+    "weekday": FactInfo(operator.attrgetter("weekday"), bounds=(1, 7)),
+    "day": FactInfo(operator.attrgetter("day"), frozenset(DAY_KINDS)),
+    "quota": FactInfo(operator.attrgetter("quota"), frozenset({"none", "left", "used"})),
+    "passback": FactInfo(operator.attrgetter("passback"), frozenset({"unknown", "clear", "violation"})),
+    "away_minutes": FactInfo(operator.attrgetter("away_minutes"), bounds=(0, 20_000)),
+    "last_passage_minutes": FactInfo(operator.attrgetter("last_passage_minutes"), bounds=(0, 20_000)),
+    "escort": FactInfo(operator.attrgetter("escort"), _CLASSES | {"none"}),
+    "medium": FactInfo(operator.attrgetter("medium"), frozenset(MEDIA)),
+    "clock": FactInfo(operator.attrgetter("clock"), frozenset(ClockState)),
+    "peers": FactInfo(operator.attrgetter("peers"), frozenset(Peers)),
+    "status_age_hours": FactInfo(operator.attrgetter("status_age_hours"), bounds=(0, 20_000)),
+    "policy_age_hours": FactInfo(operator.attrgetter("policy_age_hours"), bounds=(0, 20_000)),
 }
 
 Test = Callable[[Any, Any], bool]
-NUMERIC: dict[str, Test] = {"lt": operator.lt, "le": operator.le, "gt": operator.gt, "ge": operator.ge}
+NUMERIC: dict[str, Test] = {
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "between": lambda fact, ends: ends[0] <= fact < ends[1] if ends[0] <= ends[1] else not ends[1] <= fact < ends[0],
+}
+"""`between` takes [from, to): the first value belongs to it, the last does not; it may run past midnight."""
 OPERATORS: dict[str, Test] = {
     "eq": operator.eq,
     "ne": operator.ne,
@@ -93,27 +163,43 @@ OPERATORS: dict[str, Test] = {
 
 
 def observe(
-    credential: Credential,
-    status: Status,
-    reading: TemperatureReading,
-    site: Site,
-    level: str,
-    utc_offset_minutes: int,
-    now: Instant,
+    credential: Credential, status: Status, presented: Presented, site: Site, setting: Setting, now: Instant
 ) -> Facts:
-    """Gather the facts of one presentation."""
-    local = now.seconds + utc_offset_minutes * 60
-    health = credential.health
+    """Gather the facts of one presentation. What depends on a time that nobody knows has no value."""
+    known = now.state is not ClockState.LOST
+    day, minute = setting.calendar.local(now.seconds)
+    history, health, escort = presented.history, credential.health, presented.escort
+    offset = setting.calendar.utc_offset_minutes
     return Facts(
-        zone_level=level,
+        zone_level=setting.level,
+        home_risk=setting.risk,
         direction=site.direction,
-        pass_class=credential.pass_class.name.lower(),
-        status=status.name.lower().replace("_", "-"),
-        health=health.code.name.lower() if health else "none",
-        health_age_days=max(0, now.seconds // DAY_S - health.day) if health else None,
-        temperature=reading.band,
-        minute_of_day=local % DAY_S // 60,
-        weekday=(local // DAY_S + 3) % 7 + 1,  # 1970-01-01 was a Thursday; Monday is 1
-        medium="paper" if credential.phone_key is None else "phone-static",
+        pass_class=word(credential.pass_class),
+        status=word(status),
+        health=word(health.code) if health else "none",
+        health_age_days=max(0, now.seconds // DAY_S - health.day) if health and known else None,
+        temperature=presented.reading.band,
+        minute_of_day=minute if known else None,
+        weekday=weekday(day) if known else None,
+        day=setting.calendar.kind(day) if known else None,
+        quota=passback.quota(setting.quotas, credential, history, site.direction, offset, now),
+        passback=passback.passback(history, site.direction),
+        away_minutes=passback.minutes_away(history, now) if known else None,
+        last_passage_minutes=passback.minutes_since(history, now) if known else None,
+        escort=word(escort.pass_class) if escort else "none",
+        medium=_medium(credential),
         clock=now.state,
+        peers=history.peers,
+        status_age_hours=_hours(setting.status_issued, now) if known else None,
+        policy_age_hours=_hours(setting.policy_issued, now) if known else None,
     )
+
+
+def _medium(credential: Credential) -> str:
+    if credential.live is not None:
+        return "phone-live" if credential.live.nonce is None else "phone-nonce"
+    return "paper" if credential.phone_key is None else "phone-static"
+
+
+def _hours(issued: int | None, now: Instant) -> int | None:
+    return None if issued is None else max(0, now.seconds - issued) // HOUR_S

@@ -1,10 +1,11 @@
 """The transaction at one lane as a transition table.
 
 Theory of operation. A presentation is decided (station.core.decide) and comes here as an event named after its outcome.
-"Measure first" starts a screening and waits for the second decision. Every other outcome is RECORDed; only the event
-that tells of the committed record may UNLOCK, so there is no way through this table from a decision to the relay that
-does not pass the journal. A grant waits for the passage (PASSING), a refusal is shown for a while (REFUSED), a referral
-waits for the guard (REFERRED). The next person need not wait for the end of a refusal.
+"Measure first" starts a screening and waits for the second decision, "escort" waits for a second pass. Every other
+outcome is RECORDed; only the event that tells of the committed record may UNLOCK, so there is no way through this table
+from a decision to the relay that does not pass the journal. A grant waits for the passage (PASSING), a refusal is shown
+for a while (REFUSED), a referral waits for the guard (REFERRED). The next person need not wait for the end of a
+refusal.
 
 Times are monotonic microseconds.
 """
@@ -28,6 +29,7 @@ class LaneState(StrEnum):
     PASSING = "passing"
     REFUSED = "refused"
     REFERRED = "referred"
+    ESCORTING = "escorting"
 
 
 class LaneEvent(StrEnum):
@@ -37,6 +39,7 @@ class LaneEvent(StrEnum):
     GRANT = "grant"
     DENY = "deny"
     REFER = "refer"
+    ESCORT = "escort"
     REFUSED_AGAIN = "refused-again"
     COMMITTED_GRANT = "committed-grant"
     COMMITTED_DENY = "committed-deny"
@@ -62,6 +65,7 @@ class LaneCommand(StrEnum):
     RECORD_NOT_UNLOCKED = "record-not-unlocked"
     RECORD_UNANSWERED = "record-unanswered"
     RECORD_DISMISSED = "record-dismissed"
+    RECORD_UNESCORTED = "record-unescorted"
     ALARM_JOURNAL = "alarm-journal"
 
 
@@ -71,6 +75,7 @@ class LaneLimit(StrEnum):
     MEASURE = "measure"
     REFUSAL = "refusal"
     GUARD = "guard"
+    ESCORT = "escort"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +85,16 @@ class LaneTimes:
     measure_us: int
     refusal_us: int
     guard_us: int
+    escort_us: int = 20_000_000
 
     def of(self, limit: LaneLimit) -> int:
         """Return the duration of a limit."""
-        return {LaneLimit.MEASURE: self.measure_us, LaneLimit.REFUSAL: self.refusal_us}.get(limit, self.guard_us)
+        return {
+            LaneLimit.MEASURE: self.measure_us,
+            LaneLimit.REFUSAL: self.refusal_us,
+            LaneLimit.GUARD: self.guard_us,
+            LaneLimit.ESCORT: self.escort_us,
+        }[limit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +124,7 @@ OUTCOME_EVENT = {
     Outcome.GRANT: E.GRANT,
     Outcome.DENY: E.DENY,
     Outcome.REFER: E.REFER,
+    Outcome.ESCORT: E.ESCORT,
 }
 COMMITTED_EVENT = {
     Outcome.GRANT: E.COMMITTED_GRANT,
@@ -122,7 +134,7 @@ COMMITTED_EVENT = {
 
 FAULT_OF = {E.COMMIT_FAILED: Reason.JOURNAL_FAILED, E.RELAY_FAILED: Reason.RELAY_FAILED}
 DOOR_EVENTS = (E.PASSED, E.SHUT, E.NOT_PASSED, E.RELAY_FAILED)
-_OPEN_TO_DECISIONS = (S.IDLE, S.MEASURING, S.REFUSED, S.REFERRED)
+_OPEN_TO_DECISIONS = (S.IDLE, S.MEASURING, S.REFUSED, S.REFERRED, S.ESCORTING)
 
 TABLE: dict[tuple[LaneState, LaneEvent], LaneRow] = {
     **{(state, E.MEASURE): LaneRow(S.MEASURING, (C.MEASURE,), L.MEASURE) for state in _OPEN_TO_DECISIONS},
@@ -132,6 +144,9 @@ TABLE: dict[tuple[LaneState, LaneEvent], LaneRow] = {
         for event in (E.GRANT, E.DENY, E.REFER)
     },
     **{(state, E.REFUSED_AGAIN): LaneRow(S.REFUSED, (), L.REFUSAL) for state in _OPEN_TO_DECISIONS},
+    **{(state, E.ESCORT): LaneRow(S.ESCORTING, (), L.ESCORT) for state in _OPEN_TO_DECISIONS},
+    (S.ESCORTING, E.DEADLINE): LaneRow(S.IDLE, (C.RECORD_UNESCORTED,)),
+    (S.ESCORTING, E.DISMISSED): LaneRow(S.IDLE, (C.RECORD_DISMISSED,)),
     (S.MEASURING, E.DEADLINE): LaneRow(S.MEASURING, (C.GIVE_UP_MEASURING,)),
     (S.MEASURING, E.DISMISSED): LaneRow(S.IDLE, (C.RECORD_DISMISSED,)),
     # The guard may open for somebody else while a granted passage is pending: recorded like any other.
@@ -153,7 +168,8 @@ TABLE: dict[tuple[LaneState, LaneEvent], LaneRow] = {
 IGNORED = frozenset(
     {
         # A grant is being passed on: the next pass waits until the door is shut (the flow does not decide before).
-        *((S.PASSING, event) for event in (E.MEASURE, E.DENY, E.REFER, E.REFUSED_AGAIN, E.DISMISSED, E.DEADLINE)),
+        *((S.PASSING, event) for event in OUTCOME_EVENT.values() if event is not E.GRANT),
+        *((S.PASSING, event) for event in (E.REFUSED_AGAIN, E.DISMISSED, E.DEADLINE)),
         # The commit answers within the same step; nothing else can come between.
         *((S.COMMITTING, event) for event in E if event not in (*COMMITTED_EVENT.values(), E.COMMIT_FAILED)),
         # An answer nobody waits for.
@@ -185,6 +201,7 @@ def handle(
 
 _SIGNAL = {
     LaneState.MEASURING: Signal.MEASURING,
+    LaneState.ESCORTING: Signal.ESCORTING,
     LaneState.REFUSED: Signal.DENIED,
     LaneState.REFERRED: Signal.REFERRED,
     LaneState.PASSING: Signal.GRANTED,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
-from station.core.reasons import Reason
+from station.core.reasons import REASONS, Matter, Reason
 
 Text = Mapping[str, str]
 """One message in every language of the station: {"zh": ..., "en": ...}."""
@@ -50,12 +50,24 @@ class HealthCode(IntEnum):
 
 
 class Outcome(StrEnum):
-    """What a rule says: open, refuse, let the guard decide, or measure the temperature and ask again."""
+    """What a rule says: open, refuse, let the guard decide, measure the temperature or see a second pass first."""
 
     GRANT = "grant"
     DENY = "deny"
     REFER = "refer"
     MEASURE = "measure"
+    ESCORT = "escort"
+
+
+class Verdict(StrEnum):
+    """The kind of a decision: who or what it is about."""
+
+    GRANTED = "granted"
+    PENDING = "pending"
+    DENIED = "denied"
+    CANNOT_DECIDE = "cannot-decide"
+    STATION_FAULT = "station-fault"
+    CLOCK = "clock"
 
 
 class Band(StrEnum):
@@ -104,6 +116,14 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True)
+class Live:
+    """What the holder's phone signed along with the pass: its time (Unix seconds), and the station's nonce if asked."""
+
+    t: int
+    nonce: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Credential:
     """A pass whose form and signature are good. Whether it opens anything here is the policy's business."""
 
@@ -128,6 +148,8 @@ class Credential:
     status_index: int | None = None
     phone_key: bytes | None = None
     """Compressed P-256 key of the holder's phone; None on paper passes."""
+    live: Live | None = None
+    """Present where the pass was shown live, and the phone's signature is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,3 +187,23 @@ class Decision:
     """The rule's own instruction to the person; None where the catalogue's text for the reason serves."""
     credential: Credential | None = None
     reading: TemperatureReading = NOT_MEASURED
+    escort: Credential | None = None
+    """The second pass that was shown with it."""
+    local: bool = False
+    """Decided on local knowledge: the other gates of the site have not been heard from."""
+
+    @property
+    def verdict(self) -> Verdict:
+        """The kind of this decision."""
+        if self.outcome is Outcome.GRANT:
+            return Verdict.GRANTED
+        return _VERDICT[REASONS[self.reason].matter]
+
+
+_VERDICT = {
+    Matter.NONE: Verdict.PENDING,
+    Matter.HOLDER: Verdict.DENIED,
+    Matter.UNDECIDED: Verdict.CANNOT_DECIDE,
+    Matter.STATION: Verdict.STATION_FAULT,
+    Matter.CLOCK: Verdict.CLOCK,
+}

@@ -6,11 +6,11 @@ refused once. Refusals of one text that keep coming, and any flood of texts, are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-MOST_TEXTS = 32
-"""Texts remembered at once; beyond this the one unseen for longest is forgotten."""
+MOST_MARKS = 64
+"""Texts and identities remembered at once; beyond this the one unseen for longest is forgotten."""
 REPEAT_WINDOW_US = 60_000_000
 MOST_UNSIGNED = 10
 """Refusals recorded in a minute of texts that nobody signed; more are counted: nobody fills the disk with a QR."""
@@ -20,32 +20,36 @@ FLICKER_US = 500_000
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """When each text now before the camera was last seen (monotonic microseconds)."""
+    """When each text now before the camera, and what it stands for, was last seen (monotonic microseconds)."""
 
     seen: Mapping[str, int] = field(default_factory=dict)
 
 
-def look(attention: Attention, texts: Iterable[str], now_us: int, rearm_us: int) -> tuple[Attention, tuple[str, ...]]:
-    """Note the texts of one frame; return those that are newly held up.
+def look(
+    attention: Attention, shown: Mapping[str, str], now_us: int, rearm_us: int
+) -> tuple[Attention, tuple[str, ...]]:
+    """Note the texts of one frame (`shown`: text to identity); return those that are newly held up.
 
-    When something new is held up, what has been out of sight for half a second is forgotten: it may come again.
+    A phone that draws its code anew keeps its identity. When something new is held up, what has been out of sight for
+    half a second is forgotten: it may come again.
     """
-    current = dict.fromkeys(texts)
-    kept = {text: at for text, at in attention.seen.items() if now_us - at < rearm_us}
-    fresh = tuple(text for text in current if text not in kept)
+    kept = {mark: at for mark, at in attention.seen.items() if now_us - at < rearm_us}
+    fresh = tuple(text for text, identity in shown.items() if text not in kept and identity not in kept)
     if fresh:
-        kept = {text: at for text, at in kept.items() if now_us - at < FLICKER_US}
-    for text in current:
-        kept.pop(text, None)
-        kept[text] = now_us
-    while len(kept) > MOST_TEXTS:
+        kept = {mark: at for mark, at in kept.items() if now_us - at < FLICKER_US}
+    for mark in dict.fromkeys([*shown, *shown.values()]):
+        kept.pop(mark, None)
+        kept[mark] = now_us
+    while len(kept) > MOST_MARKS:
         kept.pop(next(iter(kept)))
     return Attention(kept), fresh
 
 
-def keep(attention: Attention, texts: Iterable[str], now_us: int) -> Attention:
-    """Note that known texts are still held up, without taking up new ones (the lane is busy)."""
-    return Attention(dict(attention.seen) | {text: now_us for text in texts if text in attention.seen})
+def keep(attention: Attention, shown: Mapping[str, str], now_us: int) -> tuple[Attention, bool]:
+    """Note that known texts are still held up, without taking up new ones (the lane is busy); say if there are new."""
+    known = {text: identity for text, identity in shown.items() if {text, identity} & attention.seen.keys()}
+    marks = {mark: now_us for pair in known.items() for mark in pair}
+    return Attention(dict(attention.seen) | marks), len(known) < len(shown)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,6 @@ class Reason(StrEnum):
     FOREIGN_TEXT = "foreign-text"
     FOREIGN_LINK = "foreign-link"
     PAYMENT_CODE = "payment-code"
-    LIVE_UNSUPPORTED = "live-unsupported"
     ONE_AT_A_TIME = "one-at-a-time"
     # the pass
     PASS_UNREADABLE = "pass-unreadable"  # noqa: S105 - a reason code, not a password
@@ -45,10 +44,28 @@ class Reason(StrEnum):
     PASS_NOT_YET_VALID = "pass-not-yet-valid"  # noqa: S105
     PASS_EXPIRED = "pass-expired"  # noqa: S105
     PASS_REVOKED = "pass-revoked"  # noqa: S105
+    PASS_KEY_REVOKED = "pass-key-revoked"  # noqa: S105
     WRONG_GATE = "wrong-gate"
     WRONG_DIRECTION = "wrong-direction"
+    # the live presentation
+    LIVE_MALFORMED = "live-malformed"
+    LIVE_NO_KEY = "live-no-key"
+    LIVE_FORGED = "live-forged"
+    LIVE_STALE = "live-stale"
+    LIVE_AHEAD = "live-ahead"
+    LIVE_REPLAYED = "live-replayed"
+    LIVE_WRONG_NONCE = "live-wrong-nonce"
     # the rules
     POLICY = "policy"
+    NOT_LIVE = "not-live"
+    NONCE_NEEDED = "nonce-needed"
+    OUTSIDE_HOURS = "outside-hours"
+    QUOTA_USED = "quota-used"
+    AWAY_TOO_LONG = "away-too-long"
+    PASSBACK = "passback"
+    ESCORT_NEEDED = "escort-needed"
+    REGISTER_FIRST = "register-first"
+    TEST_DUE = "test-due"
     ZONE_CLOSED = "zone-closed"
     HOME_QUARANTINE = "home-quarantine"
     GUARD_CHECK = "guard-check"
@@ -64,6 +81,8 @@ class Reason(StrEnum):
     NO_TRUST = "no-trust"
     NO_POLICY = "no-policy"
     CLOCK_LOST = "clock-lost"
+    CLOCK_UNSURE = "clock-unsure"
+    TIME_CODE_REFUSED = "time-code-refused"
     JOURNAL_FAILED = "journal-failed"
     RELAY_FAILED = "relay-failed"
     # documents
@@ -72,6 +91,7 @@ class Reason(StrEnum):
     DOCUMENT_OUT_OF_ROLE = "document-out-of-role"
     DOCUMENT_ROLLBACK = "document-rollback"
     DOCUMENT_CONFLICT = "document-conflict"
+    DOCUMENT_FAST_FORWARD = "document-fast-forward"
     DOCUMENT_FROM_FUTURE = "document-from-future"
     DOCUMENT_EXPIRED = "document-expired"
     DOCUMENT_BROKEN_LINK = "document-broken-link"
@@ -98,7 +118,6 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.FOREIGN_TEXT: ReasonInfo(_H, "denied-unknown-credential"),
     Reason.FOREIGN_LINK: ReasonInfo(_H, "denied-unknown-credential"),
     Reason.PAYMENT_CODE: ReasonInfo(_H, "denied-unknown-credential"),
-    Reason.LIVE_UNSUPPORTED: ReasonInfo(_S, "denied-authentication-unavailable"),
     Reason.ONE_AT_A_TIME: ReasonInfo(_H, "denied-authentication-factor-error"),
     Reason.PASS_UNREADABLE: ReasonInfo(_H, "denied-authentication-factor-damaged"),
     Reason.PASS_MALFORMED: ReasonInfo(_H, "denied-authentication-factor-error"),
@@ -110,7 +129,24 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.PASS_REVOKED: ReasonInfo(_H, "denied-credential-disabled"),
     Reason.WRONG_GATE: ReasonInfo(_H, "denied-point-no-access-rights"),
     Reason.WRONG_DIRECTION: ReasonInfo(_H, "denied-no-access-rights"),
+    Reason.PASS_KEY_REVOKED: ReasonInfo(_H, "denied-credential-disabled"),
+    Reason.LIVE_MALFORMED: ReasonInfo(_H, "denied-authentication-factor-error"),
+    Reason.LIVE_NO_KEY: ReasonInfo(_H, "denied-authentication-factor-error"),
+    Reason.LIVE_FORGED: ReasonInfo(_H, "denied-incorrect-authentication-factor"),
+    Reason.LIVE_STALE: ReasonInfo(_H, "denied-verification-timeout"),
+    Reason.LIVE_AHEAD: ReasonInfo(_H, "denied-verification-failed"),
+    Reason.LIVE_REPLAYED: ReasonInfo(_H, "denied-verification-failed"),
+    Reason.LIVE_WRONG_NONCE: ReasonInfo(_H, "denied-verification-failed"),
     Reason.POLICY: ReasonInfo(_H, "denied-no-access-rights"),
+    Reason.NOT_LIVE: ReasonInfo(_H, "verification-required"),
+    Reason.NONCE_NEEDED: ReasonInfo(_H, "verification-required"),
+    Reason.OUTSIDE_HOURS: ReasonInfo(_H, "denied-out-of-time-range"),
+    Reason.QUOTA_USED: ReasonInfo(_H, "denied-credential-max-uses"),
+    Reason.AWAY_TOO_LONG: ReasonInfo(_H, "denied-out-of-time-range"),
+    Reason.PASSBACK: ReasonInfo(_H, "denied-passback"),
+    Reason.ESCORT_NEEDED: ReasonInfo(_H, "denied-no-accompaniment"),
+    Reason.REGISTER_FIRST: ReasonInfo(_H, "verification-required"),
+    Reason.TEST_DUE: ReasonInfo(_H, "denied-threat-level"),
     Reason.ZONE_CLOSED: ReasonInfo(_H, "denied-zone-no-access-rights"),
     Reason.HOME_QUARANTINE: ReasonInfo(_H, "denied-threat-level"),
     Reason.GUARD_CHECK: ReasonInfo(_U, "verification-required"),
@@ -124,6 +160,8 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.NO_TRUST: ReasonInfo(_S, "denied-authentication-unavailable"),
     Reason.NO_POLICY: ReasonInfo(_S, "denied-authentication-unavailable"),
     Reason.CLOCK_LOST: ReasonInfo(Matter.CLOCK, "denied-authentication-unavailable"),
+    Reason.CLOCK_UNSURE: ReasonInfo(Matter.CLOCK, "denied-authentication-unavailable"),
+    Reason.TIME_CODE_REFUSED: ReasonInfo(Matter.CLOCK, "none"),
     Reason.JOURNAL_FAILED: ReasonInfo(_S, "denied-other"),
     Reason.RELAY_FAILED: ReasonInfo(_S, "denied-other"),
     Reason.DOCUMENT_MALFORMED: ReasonInfo(_U, "none"),
@@ -131,6 +169,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.DOCUMENT_OUT_OF_ROLE: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_ROLLBACK: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_CONFLICT: ReasonInfo(_U, "none"),
+    Reason.DOCUMENT_FAST_FORWARD: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_FROM_FUTURE: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_EXPIRED: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_BROKEN_LINK: ReasonInfo(_U, "none"),

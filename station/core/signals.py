@@ -14,6 +14,7 @@ class Signal(StrEnum):
 
     READY = "ready"
     MEASURING = "measuring"
+    ESCORTING = "escorting"
     GRANTED = "granted"
     DENIED = "denied"
     REFERRED = "referred"
@@ -39,6 +40,7 @@ class SignalPattern:
 PATTERNS: dict[Signal, SignalPattern] = {
     Signal.READY: SignalPattern((0, 0, 0.4), (), False, (), False, "ring"),
     Signal.MEASURING: SignalPattern((0, 0.5, 1), (0.3, 0.3), True, (0.05,), False, "hourglass"),
+    Signal.ESCORTING: SignalPattern((0, 0.5, 1), (0.1, 0.2, 0.1, 0.6), True, (0.05, 0.1, 0.05), False, "pair"),
     Signal.GRANTED: SignalPattern((0, 1, 0), (), False, (0.12,), False, "arrow"),
     Signal.DENIED: SignalPattern((1, 0, 0), (0.25, 0.25), True, (0.4, 0.15, 0.4), False, "cross"),
     Signal.REFERRED: SignalPattern((1, 0.6, 0), (0.6, 0.4), True, (0.15, 0.15, 0.15), False, "person"),

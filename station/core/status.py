@@ -1,5 +1,7 @@
 """The status list: two bits per pass in chunks of 65,536, under a small signed manifest. Exact, reversible.
 
+Chunks travel whole, or as the changes since one that the station holds (`ChunkDelta`).
+
 A missing issuer, an index beyond the end or a missing chunk is "cannot decide", never "ok".
 """
 
@@ -32,6 +34,8 @@ class StatusManifest:
 
     envelope: Envelope
     issuers: Mapping[bytes, IssuerList]
+    revoked: frozenset[bytes] = frozenset()
+    """Ids of signing keys that are withdrawn."""
 
     @property
     def needed(self) -> frozenset[bytes]:
@@ -78,14 +82,16 @@ def _issuer_list(row: object) -> tuple[bytes, IssuerList]:
 
 
 def read_manifest(envelope: Envelope) -> StatusManifest | Rejected:
-    """Read the fields of a verified status manifest: "issuers": [[kid, entries, [chunk hash, ...]], ...]."""
+    """Read a verified manifest's "issuers": [[kid, entries, [chunk hash, ...]], ...] and "revoked": [kid, ...]."""
     try:
-        shape.keys_within(envelope.fields, FIELDS | {"issuers"}, "status manifest")
+        shape.keys_within(envelope.fields, FIELDS | {"issuers", "revoked"}, "status manifest")
+        withdrawn = shape.sequence(envelope.fields.get("revoked", ()), "revoked", 1000)
+        revoked = frozenset(shape.octets(kid, "revoked kid", cose.KID_LENGTH) for kid in withdrawn)
         rows = shape.sequence(envelope.fields.get("issuers"), "issuers", 1000)
         issuers = dict(_issuer_list(row) for row in rows)
         if len(issuers) < len(rows):
             return Rejected(Reason.DOCUMENT_MALFORMED, "one issuer has two lists")
-        return StatusManifest(envelope, issuers)
+        return StatusManifest(envelope, issuers, revoked)
     except ValueError as error:
         return Rejected(Reason.DOCUMENT_MALFORMED, str(error))
 
@@ -94,3 +100,66 @@ def gather(manifest: StatusManifest, chunks: Iterable[bytes]) -> StatusList:
     """Join a manifest with those of `chunks` it names; anything else is left out."""
     hashed = {hashlib.sha256(chunk).digest(): chunk for chunk in chunks if len(chunk) == CHUNK_BYTES}
     return StatusList(manifest, {digest: hashed[digest] for digest in manifest.needed if digest in hashed})
+
+
+# --- deltas ----------------------------------------------------------------------------------------------------------
+
+Change = tuple[int, Status]
+"""(index within the chunk, new status)."""
+PREFIX_BYTES = 8
+"""Of a chunk's hash, to find it by; what comes out is held against the whole hash in the manifest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkDelta:
+    """How one chunk comes from another. Not signed: the manifest in force names the result by its whole hash."""
+
+    base: bytes
+    target: bytes
+    changes: tuple[Change, ...]
+
+    def apply(self, chunk: bytes) -> bytes:
+        """Return the changed chunk."""
+        changed = bytearray(chunk)
+        for index, status in self.changes:
+            write_entry(changed, index, status)
+        return bytes(changed)
+
+
+def difference(before: bytes, after: bytes) -> ChunkDelta:
+    """Return the delta between two chunks."""
+    places = [place for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new]
+    indexes = [4 * place + offset for place in places for offset in range(4)]
+    changes = [(i, now) for i in indexes if (now := read_entry(after, i)) is not read_entry(before, i)]
+    base, target = hashlib.sha256(before).digest(), hashlib.sha256(after).digest()
+    return ChunkDelta(base[:PREFIX_BYTES], target[:PREFIX_BYTES], tuple(changes))
+
+
+def write_deltas(deltas: Iterable[ChunkDelta]) -> bytes:
+    """Encode deltas: [[base, target, indexes as 16-bit numbers, statuses as 2-bit numbers], ...]."""
+    return cose.encode([[d.base, d.target, *_pack(d.changes)] for d in deltas])
+
+
+def _pack(changes: tuple[Change, ...]) -> tuple[bytes, bytes]:
+    statuses = bytearray(-(-len(changes) // 4))
+    for number, (_, status) in enumerate(changes):
+        write_entry(statuses, number, status)
+    return b"".join(index.to_bytes(2, "big") for index, _ in changes), bytes(statuses)
+
+
+def read_deltas(raw: bytes) -> tuple[ChunkDelta, ...]:
+    """Decode deltas. Raises ValueError."""
+    return tuple(_delta(row) for row in shape.sequence(cose.decode_strict(raw), "deltas", 2**16))
+
+
+def _delta(value: object) -> ChunkDelta:
+    row = shape.sequence(value, "delta", 4)
+    if len(row) != 4:  # noqa: PLR2004 - base, target, indexes, statuses
+        raise shape.ShapeError("a delta is not four parts")
+    indexes, statuses = shape.octets(row[2], "indexes"), shape.octets(row[3], "statuses")
+    count = len(indexes) // 2
+    if len(indexes) % 2 or len(statuses) != -(-count // 4):
+        raise shape.ShapeError("a delta's indexes and statuses do not match")
+    places = [int.from_bytes(indexes[at : at + 2], "big") for at in range(0, len(indexes), 2)]
+    changes = tuple((place, read_entry(statuses, number)) for number, place in enumerate(places))
+    return ChunkDelta(shape.octets(row[0], "base", PREFIX_BYTES), shape.octets(row[1], "target", PREFIX_BYTES), changes)

@@ -12,7 +12,7 @@ from station.core import base45, cose
 from station.core.credential import PREFIX, claims_map
 from station.core.documents import FIELDS, DocumentType
 from station.core.model import Credential
-from station.core.policy import PolicyError, read_table
+from station.core.policy_reader import PolicyError, read_table
 from station.core.status import ENTRIES_PER_CHUNK
 from sync.central.keys import KeyRecord, Keyring, KeyringError, SigningKey, replace_file
 from sync.central.status_register import StatusRegister

@@ -1,0 +1,45 @@
+"""News of the site's other gates: signed notices that gate-sync received become passages in the register."""
+
+from __future__ import annotations
+
+import logging
+
+from station.config import StationConfig
+from station.core.documents import TrustBundle
+from station.core.model import Instant, Rejected
+from station.core.peers import open_notice
+from station.inbox import Inbox
+from station.register import Register
+
+log = logging.getLogger(__name__)
+
+
+class SiteNews:
+    """Used by the gate thread alone."""
+
+    def __init__(self, inbox: Inbox, register: Register, station: StationConfig) -> None:
+        self._inbox, self._register, self._station = inbox, register, station
+        self._mark = 0
+        self._catching_up = True
+        self._said: set[str] = set()
+
+    def read(self, trust: TrustBundle | None, now: Instant) -> None:
+        """Take in what has arrived; what lay there at start tells of passages, but not that the site is heard from."""
+        if self._station.site is None or trust is None:
+            return
+        rows = self._inbox.notices(self._mark)
+        for number, raw in rows:
+            self._mark = number
+            notice = open_notice(raw, trust, self._station.site, self._station.zone)
+            if isinstance(notice, Rejected):
+                self._refuse(notice)
+            else:
+                self._register.heard(notice.passages, now, fresh=not self._catching_up)
+        if not rows:
+            self._catching_up = False
+            self._register.forget_old(now)
+
+    def _refuse(self, why: Rejected) -> None:
+        if why.detail not in self._said and len(self._said) < 100:  # noqa: PLR2004 - the log has its limit, too
+            self._said.add(why.detail)
+            log.warning("a notice from the other gates was refused: %s (%s)", why.reason, why.detail)
