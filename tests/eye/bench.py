@@ -37,7 +37,7 @@ class Extent:
     """Stills per condition, empty frames and bursts of the prototype's renderer."""
 
 
-FULL = Extent(12, 60, 315, 1, 48, (8, 24, 16))
+FULL = Extent(12, 60, 315, 1, 48, (8, 24, 32))
 QUICK = Extent(4, 12, 12, 10, 6, (0, 0, 0))
 
 
