@@ -90,6 +90,7 @@ class LaneFlow:
         self._guard: tuple[str, str] = NOBODY
         self._seq = 0
         self._recorded = False
+        self._shown: Instant | None = None
 
     # --- what is held up -------------------------------------------------------------------------------------------
 
@@ -138,8 +139,9 @@ class LaneFlow:
         else:
             verdict = self._decide(credential, now)
         joined = verdict.credential is not credential
+        self._shown = self._shown if joined else now
         if self.lane.state in (LaneState.MEASURING, LaneState.ESCORTING) and not joined:
-            self._note_passage("displaced")
+            self._note_passage("displaced", self.lane.decision)
         self._decided(verdict, credential.cti.hex(), signed=True)
 
     def _second_pass(self, first: Credential, second: Credential, now: Instant) -> Decision:
@@ -147,7 +149,7 @@ class LaneFlow:
         alone = self._decide(second, now)
         if alone.outcome not in _FIT_TO_ESCORT:
             return alone
-        together = self._decide(first, now, escort=second)
+        together = self._decide(first, now, escort=second, shown=self._shown)
         return alone if together.outcome is Outcome.ESCORT else together
 
     def _hear_time(self, code: TimeCode) -> None:
@@ -164,13 +166,15 @@ class LaneFlow:
         now: Instant,
         reading: TemperatureReading | None = None,
         escort: Credential | None = None,
+        shown: Instant | None = None,
     ) -> Decision:
         papers, register = self._around.documents, self._around.register
         presented = Presented(
             history=register.history(credential, now),
             escort=escort,
-            nonces=self._around.challenge.answerable(now),
+            nonces=self._around.challenge.answerable(shown or now),
             used_up=register.used_up(credential),
+            shown=shown,
         )
         if reading is not None:
             presented = replace(presented, reading=reading)
@@ -184,7 +188,7 @@ class LaneFlow:
         if token != self._token or self.lane.state is not LaneState.MEASURING or not decision:
             return
         if credential := decision.credential:
-            verdict = self._decide(credential, self._now(), reading, decision.escort)
+            verdict = self._decide(credential, self._now(), reading, decision.escort, self._shown)
             self._decided(verdict, credential.cti.hex(), signed=True)
 
     # --- the decision ----------------------------------------------------------------------------------------------
@@ -193,6 +197,8 @@ class LaneFlow:
         """Let the lane take a decision. `key`: what was refused, so that repetitions are counted and not recorded."""
         self.refusals.settle()
         if signed and decision.outcome is not Outcome.DENY:
+            if decision.outcome is Outcome.ESCORT:
+                self._seq = 0  # nothing is recorded yet that a passage could refer to
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
         counted_as = refusal_key(decision, key)
@@ -241,11 +247,13 @@ class LaneFlow:
     # --- the lane's commands ---------------------------------------------------------------------------------------
 
     def _step(self, event: LaneEvent, decision: Decision | None = None) -> None:
+        about = self.lane.decision
         self.lane, commands = lanes.handle(self.lane, event, self._now().mono_us, self._times, decision)
         for command in commands:
-            self._execute(command)
+            self._execute(command, about)
 
-    def _execute(self, command: LaneCommand) -> None:
+    def _execute(self, command: LaneCommand, about: Decision | None) -> None:
+        """Do what the table commands. `about`: the decision before the step; the lane may be free by now."""
         match command:
             case LaneCommand.MEASURE:
                 self._start_screening()
@@ -260,7 +268,7 @@ class LaneFlow:
             case LaneCommand.RECORD_PASSAGE:
                 self._note_entered()
             case _:
-                self._note_passage(_PASSAGE[command])
+                self._note_passage(_PASSAGE[command], about)
 
     def _start_screening(self) -> None:
         self._token += 1
@@ -305,10 +313,10 @@ class LaneFlow:
         if self._around.recorder.commit_unless_broken(Kind.PASSAGE, payload, now, memo.changes) is not None:
             memo.take_effect()
 
-    def _note_passage(self, what: str) -> None:
+    def _note_passage(self, what: str, about: Decision | None) -> None:
         payload: dict[str, object] = {"lane": self.config.id, "of": self._seq, "what": what}
-        if self._seq == 0 and self.lane.decision and self.lane.decision.credential:
-            payload["cti"] = self.lane.decision.credential.cti.hex()
+        if self._seq == 0 and about and about.credential:
+            payload["cti"] = about.credential.cti.hex()
         if self._guard is not NOBODY:
             payload |= {"operator": self._guard[0], "why": self._guard[1]}
         self._around.recorder.commit_unless_broken(Kind.PASSAGE, payload, self._now())

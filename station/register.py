@@ -6,9 +6,12 @@ survives whatever happens to the machine. What other gates of the site report is
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice, takewhile
+from operator import attrgetter
 
 from station.core.model import Credential, Direction, Instant
 from station.core.passback import DAY_S, KEEP_DAYS, History, Passage, Peers, visible
@@ -20,6 +23,7 @@ KEEP_US = KEEP_DAYS * DAY_S * 1_000_000
 KEEP_LIVE_S = DAY_S
 """Used-up live codes are forgotten a day later; they have been too old by themselves since the first minute."""
 
+_moment = attrgetter("wall_us")
 _PASSAGES = "SELECT cti, household, direction, wall_us FROM passage"
 
 
@@ -43,6 +47,8 @@ class Register:
         for cti, household, direction, wall_us in journal.rows(_PASSAGES):
             self._add(Passage(cti, household, Direction(direction), wall_us))
         self._used: set[tuple[bytes, int]] = set(journal.rows("SELECT cti, t FROM live_used"))
+        self._used_before: set[tuple[bytes, int]] = set()
+        self._day_began_us: int | None = None
         self._forgiven: dict[bytes, int] = dict(journal.rows("SELECT subject, wall_us FROM forgiven"))
 
     # --- asking ----------------------------------------------------------------------------------------------------
@@ -58,7 +64,10 @@ class Register:
 
     def used_up(self, credential: Credential) -> bool:
         """Say whether a grant has consumed the live code this credential was shown with."""
-        return credential.live is not None and (credential.cti, credential.live.t) in self._used
+        if credential.live is None:
+            return False
+        code = (credential.cti, credential.live.t)
+        return code in self._used or code in self._used_before
 
     def _peers(self, now: Instant) -> Peers:
         if not self._has_peers:
@@ -115,7 +124,10 @@ class Register:
             _insert(self._by_household[passage.household], passage)
 
     def forget_old(self, now: Instant) -> None:
-        """Drop from memory what is older than any quota counts."""
+        """Drop from memory what is older than any quota counts; takes long at a busy site, so not often.
+
+        Used-up live codes go after one to two days of running: by when they were used, as a phone's `t` may be wrong.
+        """
         for table in (self._by_pass, self._by_household):
             for subject, passages in list(table.items()):
                 kept = [passage for passage in passages if passage.wall_us >= now.wall_us - KEEP_US]
@@ -123,10 +135,16 @@ class Register:
                     table[subject] = kept
                 else:
                     del table[subject]
+        self._forgiven = {who: at for who, at in self._forgiven.items() if at >= now.wall_us - KEEP_US}
+        if self._day_began_us is None:
+            self._day_began_us = now.mono_us
+        elif now.mono_us - self._day_began_us >= KEEP_LIVE_S * 1_000_000:
+            self._used_before, self._used, self._day_began_us = self._used, set(), now.mono_us
 
 
 def _insert(passages: list[Passage], passage: Passage) -> None:
     """Put a passage in its place; reports from other gates may come late and twice."""
-    if passage not in passages:
-        passages.append(passage)
-        passages.sort(key=lambda p: p.wall_us)
+    place = bisect_left(passages, passage.wall_us, key=_moment)
+    same = takewhile(lambda known: known.wall_us == passage.wall_us, islice(passages, place, None))
+    if passage not in same:
+        passages.insert(place, passage)

@@ -56,6 +56,8 @@ class Presented:
     """What the station shows, or has shown within the last minute, for phones to sign."""
     used_up: bool = False
     """A grant has consumed this very live code."""
+    shown: Instant | None = None
+    """When it was held up, where somebody has been measured or waited for since; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ class Facts:
     minute_of_day: int | None
     weekday: int | None
     day: str | None
-    quota: str
+    quota: str | None
     passback: str
     away_minutes: int | None
     last_passage_minutes: int | None
@@ -170,6 +172,7 @@ def observe(
     day, minute = setting.calendar.local(now.seconds)
     history, health, escort = presented.history, credential.health, presented.escort
     offset = setting.calendar.utc_offset_minutes
+    quota = passback.quota(setting.quotas, credential, history, site.direction, offset, now)
     return Facts(
         zone_level=setting.level,
         home_risk=setting.risk,
@@ -182,7 +185,7 @@ def observe(
         minute_of_day=minute if known else None,
         weekday=weekday(day) if known else None,
         day=setting.calendar.kind(day) if known else None,
-        quota=passback.quota(setting.quotas, credential, history, site.direction, offset, now),
+        quota=quota if known or quota == "none" else None,
         passback=passback.passback(history, site.direction),
         away_minutes=passback.minutes_away(history, now) if known else None,
         last_passage_minutes=passback.minutes_since(history, now) if known else None,
