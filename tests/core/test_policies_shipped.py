@@ -78,6 +78,8 @@ CASES: dict[str, list[object]] = {
     ],
     "control": [
         *QUARANTINED,
+        case(RESIDENT, REFER, "list-too-old", **OUT, list_hours=73),
+        case(RESIDENT, GRANT, "shopping", **OUT, list_hours=72),
         case(RESIDENT, DENY, "show-it-live", **STATIC),
         case(MEDIC, GRANT, "medics", **OUT),
         case(VEHICLE, GRANT, "green-channel"),

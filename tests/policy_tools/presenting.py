@@ -26,13 +26,13 @@ from station.core.model import (
 from station.core.passback import DAY_S, History, Passage, Peers
 from station.core.policy import Policy
 from station.core.status import StatusList
-from tests.core.issuing import GATE, INDEX, TYPICAL, ZONE, credential, statuses
+from station.policy_tools.papers import assumed_status
+from tests.core.issuing import GATE, INDEX, TYPICAL, ZONE, credential
 
 MEDIA = ("paper", "phone-static", "phone-live", "phone-nonce")
 NEIGHBOUR = bytes.fromhex("0f0f0f0f0f0f0f0f")
 _NONCE = bytes(8)
 _PHONE = b"\x02" + bytes(32)
-_LISTS = {status: statuses({INDEX: status}) for status in Status}
 
 
 def moment(text: str) -> int:
@@ -65,6 +65,8 @@ class Shown:
     peers: Peers = Peers.ALONE
     clock: ClockState = ClockState.TRUSTED
     can_measure: bool = True
+    list_hours: int = 0
+    """How old the status list is."""
 
     @property
     def now(self) -> Instant:
@@ -117,7 +119,7 @@ class Shown:
     @property
     def statuses(self) -> StatusList:
         """The status list that names it."""
-        return _LISTS[self.status]
+        return assumed_status(TYPICAL.kid, INDEX, self.status, self.at - 3600 * self.list_hours)
 
     def decide(self, policy: Policy) -> Decision:
         """Decide as a station does."""
