@@ -113,6 +113,9 @@ class RelayConfig(_Struct, frozen=True):
     pin: Pin
     active: Literal["high", "low"] = "high"
     mode: Literal["fail-secure", "fail-safe"] = "fail-secure"
+    drive: Literal["hold", "pulse"] = "hold"
+    """pulse: a turnstile's or barrier's own control takes a short contact and does the rest."""
+    pulse_s: Seconds = 0.5
 
 
 class ButtonConfig(_Struct, frozen=True):
@@ -141,17 +144,35 @@ class LedConfig(_Struct, frozen=True):
 
 
 class DoorConfig(_Struct, frozen=True):
-    """Outputs, inputs and times of one door."""
+    """Outputs, inputs and times of one door. `kind`: a turnstile tells passages by pulses, a barrier by its arm."""
 
     relay: RelayConfig
+    kind: Literal["door", "turnstile", "barrier"] = "door"
     contact: ButtonConfig | None = None
+    """Active while the door is open, or the barrier's arm is up."""
+    bolt: ButtonConfig | None = None
+    """Feedback of the lock, active while its bolt is thrown."""
+    passage: ButtonConfig | None = None
+    """One pulse for each person: a turnstile's, or a light beam's behind the door."""
     rex: ButtonConfig | None = None
     fire: ButtonConfig | None = None
+    break_glass: ButtonConfig | None = None
     tamper: ButtonConfig | None = None
+    block: ButtonConfig | None = None
+    """A key switch that takes the lane out of service."""
     led: LedConfig | None = None
     buzzer: Pin | None = None
     unlock_s: Seconds = 5.0
+    propped_s: Seconds = 10.0
+    """Open for so long: a warning."""
     held_s: Seconds = 20.0
+    """Open for so long: an alarm."""
+    bolt_s: Seconds = 1.5
+    """How long the bolt may take to move."""
+    ajar_s: Seconds = 10.0
+    """Shut without the bolt coming out for so long: an alarm after the warning."""
+    rex_stuck_s: Seconds = 60.0
+    """An exit button pressed for so long is stuck."""
     egress: Literal["free", "controlled"] = "free"
 
 
@@ -198,9 +219,13 @@ class Config(_Struct, frozen=True):
     time: TimeConfig = TimeConfig()
 
 
+INPUTS = ("contact", "bolt", "passage", "rex", "fire", "break_glass", "tamper", "block")
+"""The inputs a door may have, by their names in the configuration."""
+
+
 def _door_pins(door: DoorConfig) -> list[tuple[str, int]]:
     pins = [("relay", door.relay.pin)]
-    pins += [(name, part.pin) for name in ("contact", "rex", "fire", "tamper") if (part := getattr(door, name))]
+    pins += [(name, part.pin) for name in INPUTS if (part := getattr(door, name))]
     if door.led:
         pins += [("led.red", door.led.red), ("led.green", door.led.green), ("led.blue", door.led.blue)]
     if door.buzzer is not None:
@@ -213,6 +238,17 @@ def _lane_pins(lane: LaneConfig) -> list[tuple[str, int]]:
     return pins if lane.camera.light is None else [*pins, ("camera.light", lane.camera.light)]
 
 
+def _door_mistakes(door: DoorConfig) -> list[str]:
+    problems = []
+    if door.kind == "turnstile" and door.passage is None:
+        problems.append("a turnstile tells passages by pulses; name the pin of `passage`")
+    if door.propped_s >= door.held_s:
+        problems.append("the warning must come before the alarm; `propped_s` must be less than `held_s`")
+    if door.relay.drive == "pulse" and door.relay.mode == "fail-safe":
+        problems.append('a pulsed relay cannot hold a fail-safe lock; use drive = "hold"')
+    return problems
+
+
 def _cross_check(config: Config) -> list[str]:
     """Mistakes that no single value shows: pins used twice, lanes of one name, twins without a world."""
     problems, taken = [], dict[int, str]()
@@ -222,6 +258,7 @@ def _cross_check(config: Config) -> list[str]:
             if pin in taken:
                 problems.append(f"pin {pin} is used twice - at `{taken[pin]}` and `{where}`; give each its own pin")
             taken[pin] = where
+        problems += [f"{problem} - at `$.lane[{number}].door`" for problem in _door_mistakes(lane.door)]
         if lane.door.egress == "controlled" and lane.door.rex:
             problems.append(f"a controlled lane has no exit button - at `$.lane[{number}].door.rex`; remove it")
     if len({lane.id for lane in config.lane}) < len(config.lane):

@@ -18,13 +18,14 @@ from station.config import LaneConfig
 from station.core import lane as lanes
 from station.core import scan
 from station.core.decide import decide, refuse
-from station.core.door import DoorEvent
+from station.core.door import DoorState
 from station.core.events import Kind
 from station.core.facts import Presented, Site
 from station.core.lane import Lane, LaneCommand, LaneEvent, LaneState
-from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading
+from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading, Verdict
 from station.core.reasons import Reason
 from station.core.timecode import TimeCode
+from station.core.vigilance import WINDOW_US, Vigil, refused
 from station.documents import Documents
 from station.doorway import Doorway
 from station.payloads import decision_payload, entered_payload, holders
@@ -61,6 +62,8 @@ class Surroundings:
     """Called after each recorded decision with its seq, for the list of passages."""
     told_time: Callable[[TimeCode], bool]
     """Takes a guard's time code; says whether it was accepted."""
+    interlocked: Callable[[LaneFlow], bool] = lambda _flow: False
+    """Says whether another door must be shut first (a sluice has two, never both open)."""
 
 
 class LaneFlow:
@@ -86,6 +89,7 @@ class LaneFlow:
         self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
         self._captured_us = 0
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
+        self._vigil = Vigil()
         self._token = 0
         self._guard: tuple[str, str] = NOBODY
         self._seq = 0
@@ -102,7 +106,9 @@ class LaneFlow:
         if now.mono_us - sighting.captured_ns // 1000 > self._oldest_us:
             return
         texts, trust = list(dict.fromkeys(code.text for code in sighting.codes)), self._around.documents.trust
-        if self.lane.state in (LaneState.PASSING, LaneState.COMMITTING):
+        if self.out_of_service:
+            return
+        if self.lane.state in (LaneState.PASSING, LaneState.COMMITTING) or self._around.interlocked(self):
             self.busy_with_other = self._watcher.stay(texts, trust, now)
             return
         self.busy_with_other = False
@@ -113,14 +119,30 @@ class LaneFlow:
 
     def _present(self, held: tuple[HeldUp, ...], fresh: tuple[HeldUp, ...], now: Instant) -> None:
         passes = passes_among(held)
+        if self.lane.state is LaneState.ESCORTING and len(passes) > 1:
+            passes.pop(self._waiting_cti(), None)  # two people side by side, as they were asked to come
         if len(passes) > 1:
             self._decided(self._refuse(Rejected(Reason.ONE_AT_A_TIME)), _joined(passes), signed=True)
         elif passes:
             item = next(iter(passes.values()))
             if item in fresh:
                 self._judge(item, now)
-        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING):
+        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING) and not self._cooling:
             self._judge(most_telling(fresh), now)
+
+    @property
+    def _cooling(self) -> bool:
+        """Whether somebody has just tried too many codes: then only what somebody signed is taken up."""
+        return "illegal-passes" in self.doorway.alarms
+
+    @property
+    def out_of_service(self) -> bool:
+        """Whether the lane is taken out of service; egress works all the same."""
+        return self.doorway.door.state is DoorState.OUT_OF_SERVICE
+
+    def _waiting_cti(self) -> bytes:
+        first = self.lane.decision.credential if self.lane.decision else None
+        return first.cti if first else b""
 
     def _judge(self, item: HeldUp, now: Instant) -> None:
         match item.reading:
@@ -195,6 +217,7 @@ class LaneFlow:
         if signed and decision.outcome is not Outcome.DENY:
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
+        self._watch_refusals(decision)
         counted_as = refusal_key(decision, key)
         if self.refusals.counts(counted_as, signed=signed):
             self._step(LaneEvent.REFUSED_AGAIN, decision)
@@ -202,6 +225,14 @@ class LaneFlow:
         self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
         if self._recorded:
             self.refusals.begin(counted_as, self._seq, signed=signed)
+
+    def _watch_refusals(self, decision: Decision) -> None:
+        """Ring where too many are refused in a short time; the station's own faults do not count."""
+        if decision.verdict is not Verdict.DENIED:
+            return
+        self._vigil, too_many = refused(self._vigil, self._now().mono_us)
+        if too_many:
+            self.doorway.alarms.ring_once("illegal-passes", WINDOW_US)
 
     # --- the guard -------------------------------------------------------------------------------------------------
 
@@ -254,9 +285,9 @@ class LaneFlow:
             case LaneCommand.RECORD:
                 self._record()
             case LaneCommand.UNLOCK:
-                self.doorway.step(DoorEvent.GRANT)
+                self.doorway.grant(len(holders(self.lane.decision)))
             case LaneCommand.ALARM_JOURNAL:
-                self.doorway.alarm("journal", begins=True)
+                self.doorway.alarms.set("journal", rings=True)
             case LaneCommand.RECORD_PASSAGE:
                 self._note_entered()
             case _:
@@ -317,7 +348,7 @@ class LaneFlow:
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""
-        candidates = (self.lane.deadline_us, self.doorway.door.deadline_us, self.refusals.next_expiry_us)
+        candidates = (self.lane.deadline_us, self.doorway.next_deadline_us(), self.refusals.next_expiry_us)
         return min((at for at in candidates if at is not None), default=None)
 
     def expire(self) -> None:
@@ -333,7 +364,7 @@ class LaneFlow:
     def tend(self) -> None:
         """Once a second: end the journal's alarm as soon as it commits again."""
         if not self._around.recorder.broken:
-            self.doorway.alarm("journal", begins=False)
+            self.doorway.alarms.set("journal", rings=False)
 
     def _now(self) -> Instant:
         return self._around.clock.now()
