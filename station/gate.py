@@ -15,11 +15,12 @@ from station.config import Config
 from station.core import timecode
 from station.core.model import Decision, Instant
 from station.documents import INBOX_MARK, Documents
-from station.flow import LaneFlow, Surroundings
+from station.flow import LaneFlow
 from station.guard_desk import GuardDesk
 from station.health import Ailment, HealthBoard
 from station.inbox import NO_LINK, Arrival, Inbox
 from station.journal import JournalFault
+from station.judge import Surroundings
 from station.mailbox import Mailbox
 from station.noticeboard import NoticeBoard
 from station.papers import paper_ailments
