@@ -49,14 +49,14 @@ def drive_safe(config: Config, factory: Any) -> list[DeviceFault]:
     the level of a released line, the safe level is then the one they keep.
     """
     faults = []
-    for lane in config.lane:
-        for pin, level in safe_levels(lane.door):
+    for lane, door in config.doors():
+        for pin, level in safe_levels(door):
             try:
                 line = factory.pin(pin)
                 line.input_with_pull("up" if level else "down")
                 line.output_with_state(bool(level))
             except Exception as error:  # noqa: BLE001 - one bad pin must not keep the others from their safe level
-                faults.append(_pin_fault(f"{lane.id}: output", pin, error))
+                faults.append(_pin_fault(f"{lane}: output", pin, error))
     return faults
 
 

@@ -182,7 +182,9 @@ class LaneConfig(_Struct, frozen=True):
     id: Identifier
     direction: Direction
     camera: CameraConfig
-    door: DoorConfig
+    door: DoorConfig | None = None
+    door_of: Identifier | None = None
+    """The lane whose door this one leads through too: a second reader, on the door's other side."""
     thermometer: ThermometerConfig | None = None
     refusal_s: Seconds = 4.0
     guard_s: Seconds = 120.0
@@ -217,6 +219,12 @@ class Config(_Struct, frozen=True):
     hardware: HardwareConfig = HardwareConfig()
     screen: ScreenConfig = ScreenConfig()
     time: TimeConfig = TimeConfig()
+    interlock: tuple[tuple[Identifier, ...], ...] = ()
+    """Groups of lanes of which only one may have its door open: a sluice is [["outer", "inner"]]."""
+
+    def doors(self) -> list[tuple[str, DoorConfig]]:
+        """Return every door with the id of the lane it stands in."""
+        return [(lane.id, lane.door) for lane in self.lane if lane.door is not None]
 
 
 INPUTS = ("contact", "bolt", "passage", "rex", "fire", "break_glass", "tamper", "block")
@@ -234,7 +242,7 @@ def _door_pins(door: DoorConfig) -> list[tuple[str, int]]:
 
 
 def _lane_pins(lane: LaneConfig) -> list[tuple[str, int]]:
-    pins = [(f"door.{name}", pin) for name, pin in _door_pins(lane.door)]
+    pins = [(f"door.{name}", pin) for name, pin in _door_pins(lane.door)] if lane.door else []
     return pins if lane.camera.light is None else [*pins, ("camera.light", lane.camera.light)]
 
 
@@ -242,11 +250,27 @@ def _door_mistakes(door: DoorConfig) -> list[str]:
     problems = []
     if door.kind == "turnstile" and door.passage is None:
         problems.append("a turnstile tells passages by pulses; name the pin of `passage`")
+    if door.egress == "controlled" and door.rex:
+        problems.append("a controlled lane has no exit button; remove `rex`")
     if door.propped_s >= door.held_s:
         problems.append("the warning must come before the alarm; `propped_s` must be less than `held_s`")
     if door.relay.drive == "pulse" and door.relay.mode == "fail-safe":
         problems.append('a pulsed relay cannot hold a fail-safe lock; use drive = "hold"')
     return problems
+
+
+def _shared_mistakes(lane: LaneConfig, config: Config) -> list[str]:
+    if lane.door_of is None:
+        return ["a lane needs a door of its own, or `door_of` with the lane whose door it shares"]
+    if lane.door_of not in dict(config.doors()):
+        return [f"`door_of` names {lane.door_of!r}, which is no lane with a door"]
+    return []
+
+
+def _interlock_mistakes(config: Config) -> list[str]:
+    known = dict(config.doors())
+    groups = [group for group in config.interlock if len(set(group)) < 2 or not set(group) <= set(known)]  # noqa: PLR2004
+    return [f"an interlock names two or more lanes with doors; {list(g)} does not - at `$.interlock`" for g in groups]
 
 
 def _cross_check(config: Config) -> list[str]:
@@ -258,9 +282,9 @@ def _cross_check(config: Config) -> list[str]:
             if pin in taken:
                 problems.append(f"pin {pin} is used twice - at `{taken[pin]}` and `{where}`; give each its own pin")
             taken[pin] = where
-        problems += [f"{problem} - at `$.lane[{number}].door`" for problem in _door_mistakes(lane.door)]
-        if lane.door.egress == "controlled" and lane.door.rex:
-            problems.append(f"a controlled lane has no exit button - at `$.lane[{number}].door.rex`; remove it")
+        mistakes = _door_mistakes(lane.door) if lane.door else _shared_mistakes(lane, config)
+        problems += [f"{problem} - at `$.lane[{number}].door`" for problem in mistakes]
+    problems += _interlock_mistakes(config)
     if len({lane.id for lane in config.lane}) < len(config.lane):
         problems.append("two lanes have the same id - at `$.lane`; give each its own")
     twins = config.hardware.pins == "twin" or any(lane.camera.source.startswith("scene:") for lane in config.lane)

@@ -23,7 +23,7 @@ from drivers.pins import factory
 from drivers.twins.world import World
 from station import guards
 from station.clock import kernel_synced
-from station.config import Config, LaneConfig
+from station.config import Config, DoorConfig, LaneConfig
 from station.journal import FILE
 from station.ports import DeviceFault
 
@@ -68,7 +68,8 @@ def examine(config: Config) -> Iterator[Finding]:
         yield _finding(f"camera {lane.id}", lambda lane=lane: _camera(lane, world))  # type: ignore[misc]
         if lane.thermometer:
             yield _finding(f"thermometer {lane.id}", lambda lane=lane: _thermometer(lane, world))  # type: ignore[misc]
-        yield _finding(f"relay pull {lane.id}", lambda lane=lane: _pull(lane))  # type: ignore[misc]
+        if lane.door is not None:
+            yield _finding(f"relay pull {lane.id}", lambda door=lane.door: _pull(door))  # type: ignore[misc]
     yield _finding("pins", lambda: _pins(config))
     yield _finding("pin release", _strict_gpiod)
     yield _finding("decoder", lambda: _decoder(config))
@@ -146,8 +147,8 @@ def _strict_gpiod() -> str:
     )
 
 
-def _pull(lane: LaneConfig) -> str:
-    relay, pull = lane.door.relay, needed_pull(lane.door.relay)
+def _pull(door: DoorConfig) -> str:
+    relay, pull = door.relay, needed_pull(door.relay)
     settings, wanted = _boot_settings(), f"gpio={relay.pin}=p{pull[0]}"
     found = f"active-{relay.active} relay on pin {relay.pin} needs pull-{pull}"
     if settings is None or not MODEL.exists():

@@ -43,6 +43,13 @@ _BOLT_MOVES = {
 }
 
 
+TellLane = Callable[[LaneEvent], None]
+
+
+def _nobody(_event: LaneEvent) -> None:
+    """Nobody waits for a passage."""
+
+
 class Doorway:
     """One door. Used by the gate thread alone; egress moves the relay without it (drivers/inputs.py)."""
 
@@ -53,11 +60,11 @@ class Doorway:
         outputs: Outputs,
         recorder: Recorder,
         clock: Clock,
-        tell_lane: Callable[[LaneEvent], None],
     ) -> None:
-        """`tell_lane` takes PASSED, SHUT, NOT_PASSED and RELAY_FAILED."""
+        """`lane`: the one whose door it is."""
         self._lane, self._config, self._outputs = lane, config, outputs
-        self._recorder, self._clock, self._tell_lane = recorder, clock, tell_lane
+        self._recorder, self._clock = recorder, clock
+        self._tell_lane: TellLane = _nobody
         self._times = _times(config)
         self.door = Door()
         self.alarms = Alarms(lane, recorder, clock)
@@ -77,8 +84,9 @@ class Doorway:
 
     # --- what happens ----------------------------------------------------------------------------------------------
 
-    def grant(self, people: int) -> None:
-        """Unlock for so many people; a passage sensor counts them."""
+    def grant(self, people: int, tell_lane: TellLane) -> None:
+        """Unlock for so many people; a passage sensor counts them. The lane is told PASSED, SHUT, NOT_PASSED ..."""
+        self._tell_lane = tell_lane
         self._expected, self._counted = max(1, people), 0
         self.step(DoorEvent.GRANT)
 

@@ -28,7 +28,7 @@ from station.doorway import Doorway
 from station.judge import Judge, Surroundings
 from station.lane_record import LaneRecord
 from station.payloads import holders
-from station.ports import Outputs, Sighting
+from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
 from station.watcher import HeldUp, Watcher, most_telling, passes_among
 
@@ -50,7 +50,7 @@ class LaneFlow:
         self,
         config: LaneConfig,
         site: Site,
-        outputs: Outputs,
+        doorway: Doorway,
         measure: Callable[[int], None] | None,
         around: Surroundings,
         measure_us: int,
@@ -60,7 +60,7 @@ class LaneFlow:
         self._measure, self._around = measure, around
         self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
-        self.doorway = Doorway(config.id, config.door, outputs, around.recorder, around.clock, self._step)
+        self.doorway = doorway
         self.busy_with_other = False
         self._watcher = Watcher(self._read, around.register.used_up, _us(config.rearm_s))
         self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
@@ -235,7 +235,7 @@ class LaneFlow:
             case LaneCommand.RECORD:
                 self._commit()
             case LaneCommand.UNLOCK:
-                self.doorway.grant(len(holders(self.lane.decision)))
+                self.doorway.grant(len(holders(self.lane.decision)), self._step)
             case LaneCommand.ALARM_JOURNAL:
                 self.doorway.alarms.set("journal", rings=True)
             case LaneCommand.RECORD_PASSAGE:
