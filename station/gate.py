@@ -15,6 +15,7 @@ from station.config import Config
 from station.core import timecode
 from station.core.lane import LaneState
 from station.core.model import Decision, Instant
+from station.core.signals import URGENCY
 from station.documents import INBOX_MARK, Documents
 from station.doorway import Doorway
 from station.flow import LaneFlow
@@ -191,12 +192,20 @@ class GateThread:
         self._time_desk.watch(now)
         for flow in self._lanes.values():
             flow.tend()
+        self._keep_schedules(now)
         if not self._recorder.broken:
             self._read_inbox(now)
         self._link = self._inbox.link()
         self._acknowledged = self._inbox.acknowledged(self._recorder.journal.epoch)
         for part, ailment in self._ailments(now).items():
             self._health.report(part, ailment, now)
+
+    def _keep_schedules(self, now: Instant) -> None:
+        """Hold doors open, and let them go, as the policy in force says."""
+        policy = self._documents.policy
+        for flow in self._lanes.values():
+            if flow.config.door is not None:
+                flow.doorway.hold_open(wanted=policy is not None and policy.holds_open(flow.site, now))
 
     def _read_inbox(self, now: Instant) -> None:
         try:

@@ -28,6 +28,8 @@ from station.core.passback import NO_HISTORY, History, Peers, Quota
 
 LEVELS = ("locked-down", "control", "precaution", "open")
 RISKS = ("high", "medium", "low", "unknown")
+PLACE_FACTS = frozenset({"zone_level", "direction", "minute_of_day", "weekday", "day", "clock"})
+"""Facts of a place and a moment, without anybody there: what a schedule may ask about."""
 MEMORY_FACTS = frozenset({"quota", "passback", "away_minutes", "last_passage_minutes"})
 """Facts that depend on having heard from the site's other gates."""
 HOUR_S = 3600
@@ -193,6 +195,13 @@ def observe(
         status_age_hours=_hours(setting.status_issued, now) if known else None,
         policy_age_hours=_hours(setting.policy_issued, now) if known else None,
     )
+
+
+def of_place(site: Site, level: str, calendar: Calendar, now: Instant) -> Facts:
+    """Gather the facts of a place at a moment; what a person would bring has no value of meaning."""
+    nobody = Credential(b"", b"", 0, 0, PassClass.VISITOR, "", frozenset())
+    setting = Setting(level, "unknown", calendar)
+    return observe(nobody, Status.OK, Presented(), site, setting, now)
 
 
 def _medium(credential: Credential) -> str:
