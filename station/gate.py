@@ -242,8 +242,9 @@ class GateThread:
         lanes = tuple(self._lane_view(flow, now) for flow in self._lanes.values())
         self._show_signals()
         health, linked = self._health.views(), self._link.connected
+        inside = self.surroundings.register.inside
         self._board.publish(
-            StationView(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us)
+            StationView(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us, inside)
         )
 
     def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:

@@ -65,6 +65,7 @@ class Judge:
             escort=escort,
             nonces=self._around.challenge.answerable(now),
             used_up=register.used_up(credential),
+            inside=register.inside,
         )
         return decide(credential, presented, self._site, papers.policy, papers.statuses, now)
 

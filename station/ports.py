@@ -220,6 +220,8 @@ class StationView:
     unacknowledged: int
     linked: bool
     now_us: int
+    inside: int = 0
+    """How many people are inside, as far as this station's passages tell."""
 
 
 class GuardVerb(StrEnum):

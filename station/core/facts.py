@@ -58,6 +58,8 @@ class Presented:
     """What the station shows, or has shown within the last minute, for phones to sign."""
     used_up: bool = False
     """A grant has consumed this very live code."""
+    inside: int = 0
+    """How many people this station has let in and not yet out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,7 @@ class Facts:
     peers: str
     status_age_hours: int | None
     policy_age_hours: int | None
+    inside: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +147,7 @@ FACTS: dict[str, FactInfo] = {
     "peers": FactInfo(operator.attrgetter("peers"), frozenset(Peers)),
     "status_age_hours": FactInfo(operator.attrgetter("status_age_hours"), bounds=(0, 20_000)),
     "policy_age_hours": FactInfo(operator.attrgetter("policy_age_hours"), bounds=(0, 20_000)),
+    "inside": FactInfo(operator.attrgetter("inside"), bounds=(0, 100_000)),
 }
 
 Test = Callable[[Any, Any], bool]
@@ -194,6 +198,7 @@ def observe(
         peers=history.peers,
         status_age_hours=_hours(setting.status_issued, now) if known else None,
         policy_age_hours=_hours(setting.policy_issued, now) if known else None,
+        inside=presented.inside,
     )
 
 
