@@ -137,6 +137,22 @@ reason-time-code-refused = This time code was not accepted
 reason-document-fast-forward = A notice leaps ahead of the ones before it
     .next = The last good one stays in force. Central must send the ones between, or look for a stolen key.
 
+alarm-door-propped = The door stands open
+    .next = Please close the door.
+alarm-door-ajar = The door is not latched
+    .next = Please push the door shut.
+alarm-door-lock = The lock does not move as it should
+    .next = Guard: check that the door is locked; call the technician.
+alarm-tailgating = More people went through than were let in
+    .next = Guard: look who came through.
+alarm-break-glass = The emergency release was broken
+    .next = The door stays released until the glass is replaced.
+alarm-rex-stuck = The exit button is stuck
+    .next = Guard: free the button, or call the technician. The door locks all the same.
+alarm-illegal-passes = Too many wrong codes
+    .next = Guard: look who stands at the reader. Good passes still work.
+alarm-duress = Please wait
+    .next = One moment.
 alarm-door-held = The door is held open
     .next = Guard: close the door.
 alarm-door-forced = The door was opened without permission
@@ -149,6 +165,9 @@ alarm-journal = The journal does not work
     .next = Guard: use the mechanical key and the paper log; call the technician.
 alarm-relay = The door cannot be driven
     .next = Guard: use the mechanical key; call the technician.
+
+out-of-service = Out of service
+    .next = Please use another gate, or ask the guard. The exit button works.
 
 health-ok = works
 health-camera = The camera gives no picture

@@ -137,6 +137,22 @@ reason-time-code-refused = 时间码未被接受
 reason-document-fast-forward = 收到的通知编号跳得太远
     .next = 原通知继续有效。中心应补发中间的通知，并检查密钥是否泄露。
 
+alarm-door-propped = 门敞开着
+    .next = 请关门。
+alarm-door-ajar = 门没有锁上
+    .next = 请把门推紧。
+alarm-door-lock = 门锁动作异常
+    .next = 值守人员：请确认门已锁好，并通知维修人员。
+alarm-tailgating = 有人尾随进入
+    .next = 值守人员：请查看通过的人员。
+alarm-break-glass = 紧急开门装置已启用
+    .next = 更换玻璃之前，门保持释放。
+alarm-rex-stuck = 出门按钮卡住
+    .next = 值守人员：请复位按钮或通知维修人员。门仍会锁上。
+alarm-illegal-passes = 连续出示无效码
+    .next = 值守人员：请查看读码处的人员。有效通行证仍可使用。
+alarm-duress = 请稍候
+    .next = 请稍候。
 alarm-door-held = 门长时间未关
     .next = 值守人员：请关门。
 alarm-door-forced = 门被强行打开
@@ -149,6 +165,9 @@ alarm-journal = 记录功能故障
     .next = 值守人员：请用机械钥匙并作纸面登记；通知技术员。
 alarm-relay = 无法控制门锁
     .next = 值守人员：请用机械钥匙；通知技术员。
+
+out-of-service = 停止使用
+    .next = 请走其他出入口，或询问值守人员。出门按钮可用。
 
 health-ok = 正常
 health-camera = 摄像头没有画面
