@@ -30,7 +30,7 @@ from station.lane_record import LaneRecord
 from station.payloads import holders
 from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
-from station.watcher import HeldUp, Watcher, most_telling, passes_among
+from station.watcher import HeldUp, Reading, Watcher, most_telling, passes_among
 
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
@@ -54,15 +54,19 @@ class LaneFlow:
         measure: Callable[[int], None] | None,
         around: Surroundings,
         measure_us: int,
+        read: Callable[[str], Reading] | None = None,
     ) -> None:
-        """`measure(token)` starts a screening; None where the lane has no thermometer."""
+        """`measure(token)` starts a screening; None where the lane has no thermometer.
+
+        `read` reads a text; None: against the trust bundle in force.
+        """
         self.config, self.site = config, site
         self._measure, self._around = measure, around
         self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
         self.doorway = doorway
         self.busy_with_other = False
-        self._watcher = Watcher(self._read, around.register.used_up, _us(config.rearm_s))
+        self._watcher = Watcher(read or self._read, around.register.used_up, _us(config.rearm_s))
         self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
         self._vigil = Vigil()
@@ -73,7 +77,7 @@ class LaneFlow:
 
     # --- what is held up -------------------------------------------------------------------------------------------
 
-    def _read(self, text: str) -> Credential | TimeCode | Rejected:
+    def _read(self, text: str) -> Reading:
         return scan.read(text, self._around.documents.trust, self.site.zone)
 
     def see(self, sighting: Sighting) -> None:

@@ -6,9 +6,12 @@ survives whatever happens to the machine. What other gates of the site report is
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice, takewhile
+from operator import attrgetter
 
 from station.core.model import Credential, Direction, Instant
 from station.core.passback import DAY_S, KEEP_DAYS, History, Passage, Peers, visible
@@ -21,6 +24,7 @@ KEEP_US = KEEP_DAYS * DAY_S * 1_000_000
 KEEP_LIVE_S = DAY_S
 """Used-up live codes are forgotten a day later; they have been too old by themselves since the first minute."""
 
+_moment = attrgetter("wall_us")
 _PASSAGES = "SELECT cti, household, direction, wall_us FROM passage"
 
 
@@ -137,6 +141,7 @@ class Register:
 
 def _insert(passages: list[Passage], passage: Passage) -> None:
     """Put a passage in its place; reports from other gates may come late and twice."""
-    if passage not in passages:
-        passages.append(passage)
-        passages.sort(key=lambda p: p.wall_us)
+    place = bisect_left(passages, passage.wall_us, key=_moment)
+    same = takewhile(lambda known: known.wall_us == passage.wall_us, islice(passages, place, None))
+    if passage not in same:
+        passages.insert(place, passage)

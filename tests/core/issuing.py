@@ -17,6 +17,7 @@ import cbor2
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from station.core import base45, cose
+from station.core.calendar import Calendar
 from station.core.credential import PREFIX
 from station.core.documents import (
     FIELDS,
@@ -28,9 +29,11 @@ from station.core.documents import (
     open_document,
     open_trust,
 )
-from station.core.facts import Site
+from station.core.facts import Facts, Presented, Setting, Site, observe
 from station.core.model import Credential, Direction, Health, HealthCode, Instant, PassClass, Rejected, Status
-from station.core.policy import Policy, read_table
+from station.core.passback import Passage
+from station.core.policy import Policy
+from station.core.policy_reader import read_table
 from station.core.status import CHUNK_BYTES, ENTRIES_PER_CHUNK, StatusList, gather, read_manifest, write_entry
 from sync.central.issuer import issue_pass
 from sync.central.keys import SigningKey
@@ -212,3 +215,27 @@ def strange_pass(
 def site(direction: Direction = Direction.IN, *, can_measure: bool = True, zone: str = ZONE, gate: str = GATE) -> Site:
     """Return a lane's place."""
     return Site(gate, zone, direction, can_measure)
+
+
+def setting(**changes: object) -> Setting:
+    """Return what the documents say of the place: an open zone in Beijing's time, unless changed."""
+    usual = Setting(level="open", risk="unknown", calendar=Calendar(480))
+    return replace(usual, **changes)  # type: ignore[arg-type]
+
+
+def observed(
+    holder: Credential = TYPICAL,
+    status: Status = Status.OK,
+    place: Setting | None = None,
+    now: Instant = NOW_INSTANT,
+    *,
+    way: Direction = Direction.IN,
+    **shown: object,
+) -> Facts:
+    """Return the facts of one presentation; `shown`: what is known of it besides the pass."""
+    return observe(holder, status, Presented(**shown), site(way), place or setting(), now)  # type: ignore[arg-type]
+
+
+def passage(way: Direction, seconds: float, holder: Credential = TYPICAL) -> Passage:
+    """Return somebody's passage at a time (Unix seconds)."""
+    return Passage(holder.cti, holder.household, way, round(seconds * 1e6))
