@@ -10,16 +10,14 @@ application note 390119061402 "SMBus communication with MLX90614".
 
 from __future__ import annotations
 
-import errno
 import time
 from collections.abc import Callable
-from typing import Protocol
 
-from smbus2 import SMBus, i2c_msg
-
-from drivers.twins.mlx90614 import TwinBus, WorldState
+from drivers.i2c import Bus, GarbledError, Link, open_bus
+from drivers.twins.mlx90614 import TwinBus
+from drivers.twins.wires import WorldState
 from station.config import ThermometerConfig
-from station.ports import DeviceFault
+from station.ports import ThermalSample
 
 RAM_AMBIENT = 0x06
 RAM_OBJECT = 0x07
@@ -40,28 +38,6 @@ EMISSIVITY_RANGE = (0.1, 1.0)
 
 EEPROM_WRITE_S = 0.010
 """Time to erase or to write one EEPROM cell. The application note asks for 5 ms; twice that covers cold sensors."""
-RETRY_PAUSE_S = 0.005
-"""Lets a spike on the wires (a relay nearby) pass; the bus itself is free after 50 us."""
-
-ATTEMPTS = 3
-BUDGET_S = 0.25
-"""No attempt begins later than this: a held bus makes the kernel wait up to 1 s, and one of those is enough."""
-
-_TRANSIENT = {errno.EREMOTEIO, errno.ENXIO, errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.EBUSY}
-
-
-class Bus(Protocol):
-    """The part of smbus2.SMBus that the driver uses; the twin implements the same."""
-
-    def i2c_rdwr(self, *i2c_msgs: i2c_msg) -> None:
-        """Carry out the messages as one transaction with repeated starts. Raises OSError."""
-
-    def close(self) -> None:
-        """Release the bus."""
-
-
-class _PecMismatchError(Exception):
-    pass
 
 
 def pec(data: bytes) -> int:
@@ -82,17 +58,23 @@ def celsius(raw: int) -> float:
 class Mlx90614:
     """One sensor at a 7-bit `address` of `bus`. Implements station.ports.Thermometer. For one thread.
 
-    `name` appears in faults; `sleep` is time.sleep unless a test counts the waits.
+    `name` appears in faults; `sleep` and `clock` are the time module's unless a test keeps the time itself.
     """
 
-    def __init__(self, bus: Bus, address: int, name: str, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._bus, self._address, self._name, self._sleep = bus, address, name, sleep
-        self._closed = False
+    def __init__(
+        self,
+        bus: Bus,
+        address: int,
+        name: str,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._link = Link(bus, address, name, sleep, clock)
 
-    def sample(self) -> tuple[float, float]:
-        """Return (object, ambient) in degrees Celsius. Raises DeviceFault."""
+    def sample(self) -> ThermalSample:
+        """Return object and ambient, degrees Celsius; one pixel cannot tell what fills its view. Raises DeviceFault."""
         thing = self._temperature(RAM_OBJECT, "object", OBJECT_RANGE_C)
-        return thing, self._temperature(RAM_AMBIENT, "ambient", AMBIENT_RANGE_C)
+        return ThermalSample(thing, self._temperature(RAM_AMBIENT, "ambient", AMBIENT_RANGE_C))
 
     def emissivity(self) -> float:
         """Return the emissivity in the EEPROM, 0..1, which the sensor takes up at power-on. Raises DeviceFault."""
@@ -117,10 +99,10 @@ class Mlx90614:
         # A cell can only be programmed from its erased state, and a write of zero is what erases it (8.4.6).
         for value in (0x0000, word):
             self._write_word(EEPROM_EMISSIVITY, value)
-            self._sleep(EEPROM_WRITE_S)
+            self._link.sleep(EEPROM_WRITE_S)
         if (found := self.read_word(EEPROM_EMISSIVITY)) != word:
             problem = f"emissivity cell 0x24 holds 0x{found:04x} after writing 0x{word:04x}"
-            raise self._fault(
+            raise self._link.fault(
                 problem, "Write it again; where that fails too, the EEPROM is worn out: replace the sensor."
             )
         return True
@@ -136,94 +118,40 @@ class Mlx90614:
     def read_word(self, command: int) -> int:
         """Return the 16-bit word of a RAM (0x00-0x1F) or EEPROM (0x20-0x3F) command. Raises DeviceFault."""
 
-        def transfer() -> int:
-            ask, reply = i2c_msg.write(self._address, [command]), i2c_msg.read(self._address, 3)
-            self._bus.i2c_rdwr(ask, reply)
-            low, high, code = bytes(reply)
-            write_address = self._address << 1
-            expected = pec(bytes([write_address, command, write_address | 1, low, high]))
-            if code != expected:
-                raise _PecMismatchError(f"packet error code 0x{code:02x} instead of 0x{expected:02x}")
-            return low | high << 8
+        def check(answer: bytes) -> None:
+            write_address = self._link.address << 1
+            expected = pec(bytes([write_address, command, write_address | 1]) + answer[:2])
+            if answer[2] != expected:
+                raise GarbledError(f"packet error code 0x{answer[2]:02x} instead of 0x{expected:02x}")
 
-        return self._within_budget(transfer, f"reading 0x{command:02x}")
+        answer = self._link.read(bytes([command]), 3, f"reading 0x{command:02x}", check)
+        return int.from_bytes(answer[:2], "little")
 
     def close(self) -> None:
         """Release the bus. May be called twice."""
-        if not self._closed:
-            self._closed = True
-            self._bus.close()
+        self._link.close()
 
     def _temperature(self, command: int, what: str, plausible: tuple[float, float]) -> float:
         raw = self.read_word(command)
         if raw & ERROR_FLAG:
             remedy = "Wait a second; if it stays, check the supply voltage and its capacitor, then replace the sensor."
-            raise self._fault(f"the sensor marks its {what} temperature as wrong (error flag, 0x{raw:04x})", remedy)
+            problem = f"the sensor marks its {what} temperature as wrong (error flag, 0x{raw:04x})"
+            raise self._link.fault(problem, remedy)
         low, high = plausible
         # Half a step of tolerance: -70.01 is 0x27AD rounded to the data sheet's two digits.
         if not low - KELVIN_PER_STEP / 2 <= (value := celsius(raw)) <= high + KELVIN_PER_STEP / 2:
             remedy = "Check that an MLX90614 answers at this address (gate-station doctor shows its id)."
-            raise self._fault(f"{what} temperature {value:.2f} C is outside {low}..{high} C", remedy)
+            raise self._link.fault(f"{what} temperature {value:.2f} C is outside {low}..{high} C", remedy)
         return value
 
     def _write_word(self, command: int, value: int) -> None:
         data = bytes([command, value & 0xFF, value >> 8])
-        packet = data + bytes([pec(bytes([self._address << 1]) + data)])
-
-        def transfer() -> int:
-            self._bus.i2c_rdwr(i2c_msg.write(self._address, packet))
-            return value
-
-        self._within_budget(transfer, f"writing 0x{command:02x}")
-
-    def _within_budget(self, transfer: Callable[[], int], doing: str) -> int:
-        deadline = time.monotonic() + BUDGET_S
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return transfer()
-            except (OSError, _PecMismatchError) as error:
-                final = isinstance(error, OSError) and error.errno not in _TRANSIENT
-                if final or attempt == ATTEMPTS or time.monotonic() >= deadline:
-                    raise self._bus_fault(error, doing, attempt) from error
-                self._sleep(RETRY_PAUSE_S)
-        raise AssertionError(doing)  # the last attempt returned or raised
-
-    def _bus_fault(self, error: OSError | _PecMismatchError, doing: str, attempts: int) -> DeviceFault:
-        if isinstance(error, _PecMismatchError):
-            cause, remedy = (
-                str(error),
-                "Shorten the wires, keep them off the relay, and run the bus at 100 kHz or less.",
-            )
-        elif error.errno in {errno.EREMOTEIO, errno.ENXIO}:
-            cause = f"nothing answers at address 0x{self._address:02x} ({error.strerror})"
-            remedy = "Check the four wires of the sensor and its address (i2cdetect -y BUS)."
-        elif error.errno == errno.ETIMEDOUT:
-            cause = f"the bus is held ({error.strerror})"
-            remedy = "Take the sensor's power away for a second; look for SDA or SCL shorted to ground."
-        else:
-            cause, remedy = f"bus error ({error.strerror or error})", "Check the wires and the I2C adapter (dmesg)."
-        return self._fault(f"{doing} failed after {attempts} of {ATTEMPTS} attempts: {cause}", remedy)
-
-    def _fault(self, problem: str, remedy: str) -> DeviceFault:
-        return DeviceFault(self._name, problem, remedy)
+        packet = data + bytes([pec(bytes([self._link.address << 1]) + data)])
+        self._link.write(packet, f"writing 0x{command:02x}")
 
 
 def open_thermometer(config: ThermometerConfig, world: WorldState | None) -> Mlx90614:
     """Open the configured sensor: /dev/i2c-N for "i2c:N", the twin of `world` for "twin:NAME". Raises DeviceFault."""
-    kind, _, where = config.bus.partition(":")
-    name = f"thermometer {config.bus}"
-    if kind == "twin":
-        if world is None:
-            raise DeviceFault(name, "a twin needs a world", "Name the socket of the world under [hardware] world.")
-        return Mlx90614(TwinBus(world, where, config.address), config.address, name)
-    try:
-        bus = SMBus(int(where))
-    except FileNotFoundError as error:
-        remedy = "Switch I2C on (raspi-config, or dtparam=i2c_arm=on in config.txt) and restart the machine."
-        raise DeviceFault(name, f"there is no /dev/i2c-{where}", remedy) from error
-    except PermissionError as error:
-        remedy = "Add the service user to the group i2c (the shipped sysusers file does) and restart the service."
-        raise DeviceFault(name, f"/dev/i2c-{where} may not be opened", remedy) from error
-    except OSError as error:
-        raise DeviceFault(name, f"/dev/i2c-{where} cannot be opened ({error})", "Look into dmesg for i2c.") from error
-    return Mlx90614(bus, config.address, name)
+    name, address = f"thermometer {config.bus}", config.bus_address
+    bus = open_bus(config.bus, name, world, lambda world, place: TwinBus(world, place, address))
+    return Mlx90614(bus, address, name)

@@ -6,6 +6,7 @@ import argparse
 import getpass
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -18,15 +19,15 @@ from drivers.mlx90614 import open_thermometer
 from drivers.outputs import drive_safe
 from drivers.pins import factory
 from drivers.twins.world import World
-from station import __version__, guards
+from station import __version__, guards, pass_show, policy_cli, visitor_request
 from station.config import Config, ConfigError, load
-from station.core.credential import parse
-from station.core.documents import open_trust
-from station.core.model import Credential, Rejected
+from station.core import scan
+from station.core.model import Rejected
 from station.export import ExportError, events, write_csv, write_jsonl
+from station.held import believed_keys
 from station.journal import JournalFault
 from station.ports import DeviceFault
-from station.wording import reason, text
+from station.visitor_key import VisitorKeyError
 
 DEFAULT_CONFIG = Path("/etc/gate-station/station.toml")
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         print(error, file=sys.stderr)
         return BAD_USE
-    except (DeviceFault, JournalFault, ExportError, guards.GuardsError) as error:
+    except (DeviceFault, JournalFault, ExportError, VisitorKeyError, guards.GuardsError) as error:
         print(error, file=sys.stderr)
         return FAILED
     return status
@@ -73,7 +74,9 @@ def _parser() -> argparse.ArgumentParser:
     export.add_argument("--since", type=int, default=1, metavar="SEQ", help="first event; default: 1")
     _camera_commands(command("camera", _no_action, "look through the cameras"))
     _pass_commands(command("pass", _no_action, "look at passes"))
+    policy_cli.add_actions(command("policy", _no_action, "check, explain and try policies"))
     _guard_commands(command("guard", _no_action, "who may sign in at the guard screen"))
+    _visitor_key_commands(command("visitor-key", _no_action, "the station's own key, for visitors' passes"))
     command("safe-outputs", _safe_outputs, "drive every output to its safe level (ExecStopPost)")
     emissivity = command("emissivity", _emissivity, "write the configured emissivity into the thermometer of a lane")
     emissivity.add_argument("lane")
@@ -93,7 +96,10 @@ def _pass_commands(parser: argparse.ArgumentParser) -> None:
     show = parser.add_subparsers(required=True, metavar="ACTION").add_parser("show", help="take a pass apart")
     show.add_argument("code", help="the text of a QR code, or a picture of one")
     show.add_argument(
-        "--trust", type=Path, metavar="FILE", help="trust bundle; default: the configured documents folder"
+        "--trust",
+        type=Path,
+        metavar="FILE",
+        help="trust bundle; default: the station's own, or the configured folder's",
     )
     show.set_defaults(run=_pass_show)
 
@@ -109,6 +115,15 @@ def _guard_commands(parser: argparse.ArgumentParser) -> None:
         action.set_defaults(run=run)
         if name != "list":
             action.add_argument("name")
+
+
+def _visitor_key_commands(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    for name, tell, about in (
+        ("new", visitor_request.new, "make a new key; print the request for the office as text and as a code"),
+        ("show", visitor_request.show, "print the request for the key that is there"),
+    ):
+        actions.add_parser(name, help=about, description=about).set_defaults(run=_visitor_key, tell=tell)
 
 
 def _no_action(_options: argparse.Namespace) -> int:
@@ -240,33 +255,23 @@ def _pass_show(options: argparse.Namespace) -> int:
 
     config = load(options.config)
     code = options.code
-    if not code.startswith(("EP1:", "EL1:")) and Path(code).is_file():
+    if not code.startswith(scan.OUR_PREFIXES) and os.path.isfile(code):  # noqa: PTH113 - a text too long is no file
         found = read_still(Path(code))
         if not found:
             print(f"{code}: no code could be read in this picture", file=sys.stderr)
             return FAILED
         code = found[0].text
-    path = options.trust or config.paths.documents / "trust.cose"
-    try:
-        bundle = open_trust(path.read_bytes(), [bytes.fromhex(root) for root in config.trust.roots])
-    except OSError as error:
-        raise ConfigError(f"{path}: the trust bundle cannot be read ({error}); name it with --trust") from error
-    if isinstance(bundle, Rejected):
-        raise ConfigError(f"{path}: {reason(bundle.reason)['en']} ({bundle.detail})")
-    return _print_verdict(parse(code, bundle))
+    bundle, judged_by = believed_keys(config, options.trust)
+    reading = scan.read(code, bundle, config.station.zone)
+    print("\n".join([*pass_show.lines(reading, int(time.time())), f"keys from      {judged_by}"]))
+    return FAILED if isinstance(reading, Rejected) else OK
 
 
-def _print_verdict(verdict: Credential | Rejected) -> int:
-    if isinstance(verdict, Rejected):
-        said = reason(verdict.reason)
-        print(f"{verdict.reason}: {said['zh']} / {said['en']} ({verdict.detail})")
-        print(f"  {text(f'reason-{verdict.reason}', 'next')['en']}")
-        return FAILED
-    for name in Credential.__slots__:
-        value = getattr(verdict, name)
-        shown = value.hex() if isinstance(value, bytes) else value
-        shown = sorted(map(str, shown)) if isinstance(shown, frozenset) else shown
-        print(f"{name:14} {shown}")
+# --- the station's own key -------------------------------------------------------------------------------------------
+
+
+def _visitor_key(options: argparse.Namespace) -> int:
+    print(options.tell(load(options.config)))
     return OK
 
 

@@ -95,16 +95,69 @@ class CameraConfig(_Struct, frozen=True):
             raise ValueError(f"the region is too small; width and height must be at least {SMALLEST_REGION}")
 
 
-class ThermometerConfig(_Struct, frozen=True):
-    """An MLX90614. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
+Model = Literal["mlx90614", "mlx90640"]
+Optics = Literal["xAA", "xAC", "xBA", "xCC", "xCF", "xCH", "xCI", "xDCI", "array55", "array110"]
+Address = Annotated[int, Meta(ge=0x08, le=0x77)]
+I2cBus = Annotated[str, Meta(pattern=r"^(i2c:[0-9]+|twin:.+)$")]
 
-    bus: Annotated[str, Meta(pattern=r"^(i2c:[0-9]+|twin:.+)$")]
-    address: Annotated[int, Meta(ge=0x08, le=0x77)] = 0x5A
+FIELD_OF_VIEW: dict[Optics, tuple[float, float]] = {
+    "xAA": (90, 90),
+    "xAC": (35, 35),
+    "xBA": (70, 70),  # of the first of its two zones, which looks 25 degrees to the side
+    "xCC": (35, 35),
+    "xCF": (10, 10),
+    "xCH": (12, 12),
+    "xCI": (5, 5),
+    "xDCI": (5, 5),
+    "array55": (55, 35),
+    "array110": (110, 75),
+}
+"""Degrees, horizontally and vertically, where a pixel's sensitivity has fallen to half.
+
+Source: Melexis data sheets 3901090614 (ordering information, "Field of view") and 3901090640 (ordering information):
+x.. is the end of the option code of an MLX90614, arrays are MLX90640-BAB (55 x 35) and -BAA (110 x 75).
+"""
+FACTORY_ADDRESS: dict[Model, int] = {"mlx90614": 0x5A, "mlx90640": 0x33}
+WIDEST: dict[Model, Optics] = {"mlx90614": "xAA", "mlx90640": "array110"}
+
+
+class ThermometerConfig(_Struct, frozen=True):
+    """An infrared thermometer. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
+
+    bus: I2cBus
+    model: Model = "mlx90614"
+    address: Address | None = None
+    """Absent: the address the model leaves the factory with."""
+    optics: Optics | None = None
+    """Absent: the widest of the model, so that nobody is believed to fill a view that may be wider."""
     emissivity: Annotated[float, Meta(ge=0.1, le=1.0)] = 0.98
     raised_c: Annotated[float, Meta(ge=30, le=45)] = 37.3
     cold_c: Annotated[float, Meta(ge=20, le=40)] = 34.0
     samples: Annotated[int, Meta(ge=3, le=50)] = 6
     interval_s: Annotated[float, Meta(ge=0.02, le=1)] = 0.1
+
+    def __post_init__(self) -> None:
+        """Refuse optics that the model is not made with; msgspec adds the path."""
+        if self.optics and self.optics.startswith("array") != (self.model == "mlx90640"):
+            made = [optics for optics in FIELD_OF_VIEW if optics.startswith("array") == (self.model == "mlx90640")]
+            raise ValueError(f"optics {self.optics} are not those of an {self.model}; choose from {', '.join(made)}")
+
+    @property
+    def bus_address(self) -> int:
+        """The 7-bit address on the bus."""
+        return FACTORY_ADDRESS[self.model] if self.address is None else self.address
+
+    @property
+    def field_of_view(self) -> tuple[float, float]:
+        """Degrees, horizontally and vertically (FIELD_OF_VIEW)."""
+        return FIELD_OF_VIEW[self.optics or WIDEST[self.model]]
+
+
+class RangeConfig(_Struct, frozen=True):
+    """A VL53L0X that tells how far away the person stands. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
+
+    bus: I2cBus
+    address: Address = 0x29
 
 
 class RelayConfig(_Struct, frozen=True):
@@ -186,6 +239,7 @@ class LaneConfig(_Struct, frozen=True):
     door_of: Identifier | None = None
     """The lane whose door this one leads through too: a second reader, on the door's other side."""
     thermometer: ThermometerConfig | None = None
+    range: RangeConfig | None = None
     refusal_s: Seconds = 4.0
     guard_s: Seconds = 120.0
     escort_s: Seconds = 20.0

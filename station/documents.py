@@ -220,7 +220,7 @@ class Documents:
             case StatusManifest():
                 self.statuses = gather(content, (chunk for digest in content.needed if (chunk := self._chunk(digest))))
             case KeyEntry():
-                self.own_key = content
+                pass  # `_believe` reads it from what is in force
         self._believe()
 
     def _believe(self) -> None:
@@ -230,7 +230,15 @@ class Documents:
             return
         revoked = self.statuses.manifest.revoked if self.statuses else frozenset()
         self._beliefs = replace(self._beliefs, bundle=with_own_key(bundle, None, revoked))
+        self.own_key = self._delegated()
         self.trust = with_own_key(bundle, self.own_key, revoked)
+
+    def _delegated(self) -> KeyEntry | None:
+        """Return what the delegation in force says, as long as its issuer may still say it."""
+        envelope = self.in_force.get(DocumentType.DELEGATION)
+        opened = self._beliefs.open(DocumentType.DELEGATION, envelope.raw) if envelope else None
+        own = opened[0] if isinstance(opened, tuple) else None
+        return own if isinstance(own, KeyEntry) else None
 
     def _record_refusal(self, arrived: Arrived, why: Rejected, now: Instant) -> None:
         payload = {

@@ -74,6 +74,8 @@ class LaneFlow:
         self._judge = Judge(site, around)
         self._record = LaneRecord(config.id, site.direction, around.recorder, around.register)
         self._recorded = False
+        self._shown: Instant | None = None
+        """When the pass was shown that is judged now: measuring and waiting do not make its live code older."""
 
     # --- what is held up -------------------------------------------------------------------------------------------
 
@@ -136,10 +138,11 @@ class LaneFlow:
     def _judge_pass(self, credential: Credential, now: Instant) -> None:
         first = self.lane.decision.credential if self.lane.decision else None
         if self.lane.state is LaneState.ESCORTING and first and first.cti != credential.cti:
-            verdict = self._judge.second_pass(first, credential, now)
+            verdict = self._judge.second_pass(first, credential, now, self._shown)
         else:
             verdict = self._judge.decide(credential, now)
         joined = verdict.credential is not credential
+        self._shown = self._shown if joined else now
         if self.lane.state in (LaneState.MEASURING, LaneState.ESCORTING) and not joined:
             self._record.ended("displaced", self.lane.decision, now)
         self._decided(verdict, credential.cti.hex(), signed=True)
@@ -157,7 +160,7 @@ class LaneFlow:
         if token != self._token or self.lane.state is not LaneState.MEASURING or not decision:
             return
         if credential := decision.credential:
-            verdict = self._judge.decide(credential, self._now(), reading, decision.escort)
+            verdict = self._judge.decide(credential, self._now(), reading, decision.escort, self._shown)
             self._decided(verdict, credential.cti.hex(), signed=True)
 
     # --- the decision ----------------------------------------------------------------------------------------------
@@ -166,6 +169,8 @@ class LaneFlow:
         """Let the lane take a decision. `key`: what was refused, so that repetitions are counted and not recorded."""
         self.refusals.settle()
         if signed and decision.outcome is not Outcome.DENY:
+            if decision.outcome is Outcome.ESCORT:
+                self._record.seq = 0  # nothing is recorded yet that a passage could refer to
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
         self._watch_refusals(decision)
@@ -226,11 +231,13 @@ class LaneFlow:
     # --- the lane's commands ---------------------------------------------------------------------------------------
 
     def _step(self, event: LaneEvent, decision: Decision | None = None) -> None:
+        about = self.lane.decision
         self.lane, commands = lanes.handle(self.lane, event, self._now().mono_us, self._times, decision)
         for command in commands:
-            self._execute(command)
+            self._execute(command, about)
 
-    def _execute(self, command: LaneCommand) -> None:
+    def _execute(self, command: LaneCommand, about: Decision | None) -> None:
+        """Do what the table commands. `about`: the decision before the step; the lane may be free by now."""
         match command:
             case LaneCommand.MEASURE:
                 self._start_screening()
@@ -245,7 +252,7 @@ class LaneFlow:
             case LaneCommand.RECORD_PASSAGE:
                 self._record.entered(self.lane.decision, self._now())
             case _:
-                self._record.ended(_ENDED[command], self.lane.decision, self._now())
+                self._record.ended(_ENDED[command], about, self._now())
 
     def _start_screening(self) -> None:
         self._token += 1

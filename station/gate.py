@@ -50,6 +50,8 @@ from station.visitor_desk import VisitorDesk
 log = logging.getLogger(__name__)
 
 POLL_US = 1_000_000
+FORGET_US = 3_600_000_000
+"""How often what is too old is dropped from memory."""
 RUNG_US = 200_000
 """However often gate-sync rings, the inbox is looked into no more than five times a second."""
 
@@ -83,6 +85,7 @@ class GateThread:
         """Lanes are added with `add_lane` before `run`."""
         self._config, self._mailbox, self._recorder = config, mailbox, recorder
         self._documents, self._inbox, self._clock, self._health = documents, inbox, clock, health
+        self._register = register
         self._lanes: dict[str, LaneFlow] = {}
         self._sharing: dict[Outputs, list[LaneFlow]] = {}
         self._situations: dict[str, tuple[object, int]] = {}
@@ -107,7 +110,7 @@ class GateThread:
         self._board.list_passages(passage for passage in recalled if passage)
         self._inbox_mark = int(recorder.journal.state(INBOX_MARK) or b"0")
         self._link, self._acknowledged = NO_LINK, 0
-        self._next_tend_us = self._tended_us = 0
+        self._next_tend_us = self._tended_us = self._next_forget_us = 0
         self._stopping = False
         self.beat: Callable[[], None] = lambda: None
         """Called at least once a second by the running thread; feeds the watchdog."""
@@ -193,6 +196,9 @@ class GateThread:
         for flow in self._lanes.values():
             flow.tend()
         self._keep_schedules(now)
+        if now.mono_us >= self._next_forget_us:
+            self._next_forget_us = now.mono_us + FORGET_US
+            self._register.forget_old(now)
         if not self._recorder.broken:
             self._read_inbox(now)
         self._link = self._inbox.link()

@@ -22,7 +22,7 @@ from typing import Any
 import apsw
 
 from station.core.events import GENESIS, Kind, Payload, chain, decode, encode
-from station.core.model import Instant
+from station.core.model import ClockState, Instant
 from station.schema import JOURNAL_DDL, JOURNAL_SCHEMA
 
 log = logging.getLogger(__name__)
@@ -31,6 +31,8 @@ FILE = "journal.db"
 APPLICATION_ID = 0x47534A31
 """SQLite application_id of a journal: "GSJ1"."""
 BUSY_MS = 2000
+LOOK_BACK = 20_000
+"""Events looked through at start for one with a trusted clock."""
 WAL_LIMIT = 16 * 1024 * 1024
 """Bytes to which the WAL is cut back after a slow reader let it grow."""
 
@@ -144,9 +146,15 @@ class Journal:
         return [(seq, raw) for seq, raw in reversed(rows)]
 
     def last_wall_us(self) -> int:
-        """Return the wall time of the last event, microseconds; 0 where there is none."""
-        tail = self.last(1)
-        return decode(tail[0][1]).wall_us if tail else 0
+        """Return the wall time of the last event whose clock was trusted, microseconds; 0 where none is found.
+
+        What a guard told is left out: it dies with its boot, or each boot would allow the next guard to go on from it.
+        """
+        for (raw,) in self.rows("SELECT raw FROM event ORDER BY seq DESC LIMIT ?", (LOOK_BACK,)):
+            event = decode(raw)
+            if event.clock == ClockState.TRUSTED:
+                return event.wall_us
+        return 0
 
     def close(self) -> None:
         """Close the file; the WAL stays for readers under another user (FCNTL_PERSIST_WAL)."""

@@ -56,25 +56,30 @@ class Judge:
         now: Instant,
         reading: TemperatureReading = NOT_MEASURED,
         escort: Credential | None = None,
+        shown: Instant | None = None,
     ) -> Decision:
-        """Decide about a pass, with what has been measured and who came along."""
+        """Decide about a pass, with what has been measured and who came along.
+
+        `shown`: when it was shown, where that was earlier; its live code is judged by that moment.
+        """
         papers, register = self._around.documents, self._around.register
         presented = Presented(
             reading=reading,
             history=register.history(credential, now),
             escort=escort,
-            nonces=self._around.challenge.answerable(now),
+            nonces=self._around.challenge.answerable(shown or now),
             used_up=register.used_up(credential),
             inside=register.inside,
+            shown=shown,
         )
         return decide(credential, presented, self._site, papers.policy, papers.statuses, now)
 
-    def second_pass(self, first: Credential, second: Credential, now: Instant) -> Decision:
-        """Judge the first pass with the second beside it; where that does not help, the second for itself."""
+    def second_pass(self, first: Credential, second: Credential, now: Instant, shown: Instant | None) -> Decision:
+        """Judge the first pass, shown then, with the second beside it; where that does not help, the second alone."""
         alone = self.decide(second, now)
         if alone.outcome not in _FIT_TO_ESCORT:
             return alone
-        together = self.decide(first, now, escort=second)
+        together = self.decide(first, now, escort=second, shown=shown)
         return alone if together.outcome is Outcome.ESCORT else together
 
     def refuse(self, rejected: Rejected) -> Decision:

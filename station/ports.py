@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,11 +78,30 @@ class Decoder(Protocol):
         """Release what the decoder holds (a process of its own). May be called twice."""
 
 
-class Thermometer(Protocol):
-    """An infrared thermometer. Implementations: drivers/mlx90614.py."""
+class ThermalSample(NamedTuple):
+    """One reading of a thermometer, degrees Celsius. `ambient_c` is the sensor's own temperature."""
 
-    def sample(self) -> tuple[float, float]:
-        """Return (object, ambient) in degrees Celsius. Raises DeviceFault."""
+    object_c: float
+    ambient_c: float
+    fill: float | None = None
+    """Share 0..1 of the field of view that the warm thing fills; None where the sensor cannot tell."""
+
+
+class Thermometer(Protocol):
+    """An infrared thermometer. Implementations: drivers/mlx90614.py, drivers/mlx90640/."""
+
+    def sample(self) -> ThermalSample:
+        """Return the next reading; it may take as long as the sensor takes to measure. Raises DeviceFault."""
+
+    def close(self) -> None:
+        """Release the bus. May be called twice."""
+
+
+class RangeSensor(Protocol):
+    """Tells how far away the nearest thing is. Implementation: drivers/vl53l0x.py."""
+
+    def range_mm(self) -> int | None:
+        """Return the distance in millimetres, None where nothing is within the sensor's range. Raises DeviceFault."""
 
     def close(self) -> None:
         """Release the bus. May be called twice."""

@@ -50,6 +50,8 @@ class Register:
         self._used: set[tuple[bytes, int]] = set(journal.rows("SELECT cti, t FROM live_used"))
         self.inside = int(journal.state(INSIDE) or b"0")
         """How many people are inside, as far as this station's passages tell."""
+        self._used_before: set[tuple[bytes, int]] = set()
+        self._day_began_us: int | None = None
         self._forgiven: dict[bytes, int] = dict(journal.rows("SELECT subject, wall_us FROM forgiven"))
 
     # --- asking ----------------------------------------------------------------------------------------------------
@@ -65,7 +67,10 @@ class Register:
 
     def used_up(self, credential: Credential) -> bool:
         """Say whether a grant has consumed the live code this credential was shown with."""
-        return credential.live is not None and (credential.cti, credential.live.t) in self._used
+        if credential.live is None:
+            return False
+        code = (credential.cti, credential.live.t)
+        return code in self._used or code in self._used_before
 
     def _peers(self, now: Instant) -> Peers:
         if not self._has_peers:
@@ -129,7 +134,10 @@ class Register:
             _insert(self._by_household[passage.household], passage)
 
     def forget_old(self, now: Instant) -> None:
-        """Drop from memory what is older than any quota counts."""
+        """Drop from memory what is older than any quota counts; takes long at a busy site, so not often.
+
+        Used-up live codes go after one to two days of running: by when they were used, as a phone's `t` may be wrong.
+        """
         for table in (self._by_pass, self._by_household):
             for subject, passages in list(table.items()):
                 kept = [passage for passage in passages if passage.wall_us >= now.wall_us - KEEP_US]
@@ -137,6 +145,11 @@ class Register:
                     table[subject] = kept
                 else:
                     del table[subject]
+        self._forgiven = {who: at for who, at in self._forgiven.items() if at >= now.wall_us - KEEP_US}
+        if self._day_began_us is None:
+            self._day_began_us = now.mono_us
+        elif now.mono_us - self._day_began_us >= KEEP_LIVE_S * 1_000_000:
+            self._used_before, self._used, self._day_began_us = self._used, set(), now.mono_us
 
 
 def _insert(passages: list[Passage], passage: Passage) -> None:

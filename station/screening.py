@@ -97,10 +97,10 @@ class ScreeningWorker:
     def _series(self, count: int) -> list[Sample]:
         if self._device is None:
             self._device = self._open()
-        samples = [self._device.sample()]
+        samples = [self._device.sample()[:2]]
         for _ in range(count - 1):
             self._stopping.wait(self._config.interval_s)
-            samples.append(self._device.sample())
+            samples.append(self._device.sample()[:2])
         return samples
 
 

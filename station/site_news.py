@@ -6,10 +6,10 @@ import logging
 
 from station.config import StationConfig
 from station.core.documents import TrustBundle
-from station.core.model import Instant, Rejected
-from station.core.peers import open_notice
+from station.core.model import ClockState, Instant, Rejected
+from station.core.peers import PeerNotice, open_notice
 from station.inbox import Inbox
-from station.register import Register
+from station.register import HEARD_US, Register
 
 log = logging.getLogger(__name__)
 
@@ -34,12 +34,18 @@ class SiteNews:
             if isinstance(notice, Rejected):
                 self._refuse(notice)
             else:
-                self._register.heard(notice.passages, now, fresh=not self._catching_up)
+                fresh = not self._catching_up and _of_now(notice, now)
+                self._register.heard(notice.passages, now, fresh=fresh)
         if not rows:
             self._catching_up = False
-            self._register.forget_old(now)
 
     def _refuse(self, why: Rejected) -> None:
         if why.detail not in self._said and len(self._said) < 100:  # noqa: PLR2004 - the log has its limit, too
             self._said.add(why.detail)
             log.warning("a notice from the other gates was refused: %s (%s)", why.reason, why.detail)
+
+
+def _of_now(notice: PeerNotice, now: Instant) -> bool:
+    """Say whether a notice tells that the other gates are heard from now: an old one handed out again does not."""
+    age_s = abs(now.seconds - notice.issued)
+    return now.state is not ClockState.LOST and age_s <= HEARD_US / 1e6 + now.uncertainty_s

@@ -36,14 +36,14 @@ class TimeDesk:
         step = offset - self._offset_us if self._offset_us else 0
         self._offset_us, self._state = offset, now.state
         asks = now.state is ClockState.LOST and now.mono_us - self._asked_us >= ASK_EVERY_US
-        if abs(step) <= STEP_US and now.state is before and not asks:
+        if abs(step) <= STEP_US and now.state is before and not (asks or self._told):
             return
         payload: dict[str, object] = {"from": before.value, "to": now.state.value, "step_us": step, **self._told}
-        self._told = {}
         if asks:
             self._asked_us = now.mono_us
             payload["ask"] = self.challenge.draw(now).hex()
-        self._recorder.commit_unless_broken(Kind.CLOCK, payload, now)
+        if self._recorder.commit_unless_broken(Kind.CLOCK, payload, now) is not None:
+            self._told = {}  # whoever told the time is named, if only once there is room again
 
     def number(self, now: Instant) -> str:
         """Return the number to be shown for phones and guards to sign, 16 hexadecimal digits."""

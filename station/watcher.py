@@ -31,6 +31,7 @@ class Watcher:
         self._read, self._used_up, self._rearm_us = read, used_up, rearm_us
         self._attention = Attention()
         self._readings: dict[str, Reading] = {}
+        self._stood_for: dict[str, str] = {}
         self._trust: object = None
 
     def forget(self) -> None:
@@ -57,9 +58,19 @@ class Watcher:
             known[text] = known.pop(text) if text in known else self._read(text)
         for text in list(known)[: max(0, len(known) - max(MOST_READINGS, len(texts)))]:
             del known[text]
-        return {text: self._identity(text, now) for text in texts}
+        shown = {text: self._identity(text, now) for text in texts}
+        in_sight = self._attention.seen
+        self._stood_for = {text: mark for text, mark in self._stood_for.items() if text in in_sight} | shown
+        return shown
 
     def _identity(self, text: str, now: Instant) -> str:
+        """Return what a text stands for: as long as it stays in sight, what it stood for when it came.
+
+        A code that is used up or grows old while it is held up still belongs to the phone that shows its next one.
+        """
+        seen_us = self._attention.seen.get(text)
+        if seen_us is not None and now.mono_us - seen_us < self._rearm_us and text in self._stood_for:
+            return self._stood_for[text]
         reading = self._readings[text]
         used_up = isinstance(reading, Credential) and self._used_up(reading)
         return identity(text, reading, now, used_up=used_up)

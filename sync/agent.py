@@ -98,7 +98,8 @@ class Agent:
         self._store = SyncStore(config.paths.state)
         self._outbox = Outbox(config.paths.journal)
         self._versions = versions()
-        self._uplink = Uplink(config, self._outbox, self._store, TrustKeys(self._outbox.trust), self._versions)
+        keys = TrustKeys(self._outbox.trust, self._outbox.status)
+        self._uplink = Uplink(config, self._outbox, self._store, keys, self._versions)
         self._downlink = Downlink(
             config.station, self._store, lambda raw: self._uplink.acknowledge(raw, time.monotonic())
         )

@@ -1,4 +1,4 @@
-"""The way down: signed documents go into the inbox as they are, acknowledgements to the uplink, commands are refused.
+"""The way down: what is signed goes into the inbox as it is, acknowledgements to the uplink, commands are refused.
 
 Nothing is trusted or interpreted here: gate-station verifies every document itself. Only sizes and names are limited,
 so that nobody fills the disk.
@@ -20,8 +20,19 @@ log = logging.getLogger(__name__)
 
 MAX_DOCUMENT = 256 * 1024
 MAX_CHUNK = 64 * 1024
-LIMITS = {"trust": MAX_DOCUMENT, "policy": MAX_DOCUMENT, "status": MAX_DOCUMENT, "status-chunk": MAX_CHUNK}
+MAX_SLIP = 4 * 1024
+LIMITS = {
+    "trust": MAX_DOCUMENT,
+    "policy": MAX_DOCUMENT,
+    "status": MAX_DOCUMENT,
+    "status-chunk": MAX_CHUNK,
+    "status-delta": MAX_CHUNK,
+    "roots": MAX_SLIP,
+    "delegation": MAX_SLIP,
+}
 """Document types that are taken, with the most bytes of each."""
+MAX_TIME, MAX_NOTICE = 1024, 256 * 1024
+"""The most bytes of a signed time, and of a notice from the site's other gates."""
 
 _DOCUMENT = re.compile(r"gs/1/doc/(all|[0-9]{12})/([a-z-]{1,20})/([A-Za-z0-9._-]{1,80})")
 _REMEMBERED = 64
@@ -48,6 +59,10 @@ class Downlink:
         if topic == wire.down(self._station.id, "ack"):
             if not retained:
                 self._on_ack(payload)
+        elif topic == wire.down(self._station.id, "time"):
+            return not retained and self._time(topic, payload)
+        elif topic == wire.down(self._station.id, "peer"):
+            return not retained and self._peer(topic, payload)
         elif topic == wire.down(self._station.id, "cmd"):
             self._refuse(payload, answer)
         elif topic.startswith("gs/1/doc/"):
@@ -56,6 +71,16 @@ class Downlink:
             self._once(topic, f"a message on {topic[:120]} is of no use to this version; ignored")
         return False
 
+    def _time(self, topic: str, payload: bytes) -> bool:
+        """Take central's answer to the number that the station asked with; the one before is of no use any more."""
+        return self._fits(topic, payload, MAX_TIME) and self._store.put_document(topic, "time", payload)
+
+    def _peer(self, topic: str, payload: bytes) -> bool:
+        fits = self._fits(topic, payload, MAX_NOTICE)
+        if fits:
+            self._store.put_notice(payload)
+        return fits
+
     def _document(self, topic: str, payload: bytes) -> bool:
         if not payload:
             return False  # a retained document was withdrawn from the broker; the one in force stays in force
@@ -63,12 +88,14 @@ class Downlink:
         if match is None or match[1] not in ("all", self._station.zone) or match[2] not in LIMITS:
             self._once(topic, f"a document on {topic[:120]} is of no type known here; ignored")
             return False
-        if len(payload) > LIMITS[match[2]]:
-            self._once(
-                topic, f"the document on {topic} has {len(payload)} bytes, allowed are {LIMITS[match[2]]}; ignored"
-            )
-            return False
-        return self._store.put_document(topic, match[2], payload)
+        if match[2] == "delegation" and match[3] != self._station.id:
+            return False  # another gate's; each takes its own
+        return self._fits(topic, payload, LIMITS[match[2]]) and self._store.put_document(topic, match[2], payload)
+
+    def _fits(self, topic: str, payload: bytes, most: int) -> bool:
+        if len(payload) > most:
+            self._once(topic, f"the message on {topic} has {len(payload)} bytes, allowed are {most}; ignored")
+        return 0 < len(payload) <= most
 
     def _refuse(self, payload: bytes, answer: Answer) -> None:
         """Refuse a command visibly: this version has none."""

@@ -125,8 +125,15 @@ class Outbox:
 
     def trust(self) -> bytes | None:
         """Return the trust bundle in force as received, None where there is none or it cannot be read now."""
+        return self._document("trust")
+
+    def status(self) -> bytes | None:
+        """Return the status manifest in force as received, None where there is none or it cannot be read now."""
+        return self._document("status")
+
+    def _document(self, kind: str) -> bytes | None:
         try:
-            rows = self._query("SELECT raw FROM document WHERE type = 'trust'")
+            rows = self._query("SELECT raw FROM document WHERE type = ?", (kind,))
         except JournalError:
             return None
         return rows[0][0] if rows else None

@@ -13,13 +13,18 @@ from pathlib import Path
 
 import apsw
 
+from station.core.passback import DAY_S, KEEP_DAYS
 from station.schema import SYNC_DDL
+from sync.notices import tells_nothing
 
 log = logging.getLogger(__name__)
 
 FILE = "sync.db"
 MAX_ROWS = 4096
 """Documents kept in the inbox at most; the oldest go first."""
+MAX_NOTICES, MAX_NOTICE_BYTES = 4096, 32 << 20
+"""Notices from the site's other gates kept at most, and their bytes; the oldest go first."""
+NOTICES_KEPT_US = KEEP_DAYS * DAY_S * 1_000_000
 
 _PRIVATE_DDL = """
 CREATE TABLE IF NOT EXISTS inbox_topic (  -- gate-sync's own: which row stands for which retained topic
@@ -63,12 +68,13 @@ class SyncStore:
             persist = ctypes.c_int(1)
             connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
             connection.execute(SYNC_DDL + _PRIVATE_DDL)
-            # gate-station remembers how far it has read the inbox; a new file must go on beyond what an old one had.
-            connection.execute(
-                "INSERT INTO sqlite_sequence (name, seq) SELECT 'inbox', ? "
-                "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = 'inbox')",
-                (now_us(),),
-            )
+            # gate-station remembers how far it has read; a new file must go on beyond what an old one had.
+            for table in ("inbox", "peer"):
+                connection.execute(
+                    "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 "
+                    "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
+                    (table, now_us()),
+                )
             _check(connection)
         except BaseException:
             connection.close()
@@ -138,6 +144,25 @@ class SyncStore:
                 self._drop_unused(db, before)
             self._trim(db)
         return fresh
+
+    def put_notice(self, raw: bytes) -> None:
+        """Keep a notice from the site's other gates for eight days; one that tells of nobody only until the next."""
+        with self._transaction() as db:
+            for number, last in list(db.execute("SELECT id, raw FROM peer ORDER BY id DESC LIMIT 1")):
+                if tells_nothing(last):
+                    db.execute("DELETE FROM peer WHERE id = ?", (number,))
+            db.execute("INSERT INTO peer (raw, received_us) VALUES (?, ?)", (raw, now_us()))
+            self._trim_notices(db)
+
+    @staticmethod
+    def _trim_notices(db: apsw.Connection) -> None:
+        db.execute("DELETE FROM peer WHERE received_us < ?", (now_us() - NOTICES_KEPT_US,))
+        from_newest = "OVER (ORDER BY id DESC)"
+        counted = f"SELECT id, row_number() {from_newest} AS n, sum(length(raw)) {from_newest} AS size FROM peer"
+        db.execute(
+            f"DELETE FROM peer WHERE id IN (SELECT id FROM ({counted}) WHERE n > ? OR size > ?)",
+            (MAX_NOTICES, MAX_NOTICE_BYTES),
+        )
 
     @staticmethod
     def _number(db: apsw.Connection, sql: str, values: tuple[object, ...]) -> int | None:

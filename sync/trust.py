@@ -1,4 +1,7 @@
-"""Which keys may sign acknowledgements: read from the trust bundle that the station has verified and put in force."""
+"""Which keys may sign acknowledgements: read from the documents that the station has verified and put in force.
+
+The trust bundle names them; the status manifest withdraws keys, faster than a new bundle would.
+"""
 
 from __future__ import annotations
 
@@ -39,24 +42,40 @@ def _ack_key(row: object) -> tuple[bytes, Ed25519PublicKey] | None:
     return kid, Ed25519PublicKey.from_public_bytes(public)
 
 
-class TrustKeys:
-    """Looks keys up in the trust bundle in force; `read` returns its bytes or None and is asked at each look-up."""
+def revoked(raw_status: bytes) -> frozenset[bytes]:
+    """Return the key ids that a status manifest in force withdraws. Raises cose.CoseError."""
+    manifest = cose.decode_strict(cose.open_sign1(raw_status).payload)
+    kids = manifest.get("revoked", ()) if isinstance(manifest, Mapping) else None
+    if not isinstance(kids, Sequence):
+        msg = "the document is not a status manifest"
+        raise cose.CoseError(msg)
+    return frozenset(kid for kid in kids if isinstance(kid, bytes))
 
-    def __init__(self, read: Callable[[], bytes | None]) -> None:
-        self._read = read
-        self._raw: bytes | None = None
+
+Read = Callable[[], bytes | None]
+"""Returns the bytes of a document in force, None where there is none or it cannot be read now."""
+
+
+class TrustKeys:
+    """Looks keys up in the documents in force, which are read at each look-up and taken apart when they change."""
+
+    def __init__(self, trust: Read, status: Read = lambda: None) -> None:
+        """`trust`, `status`: read the trust bundle and the status manifest."""
+        self._read = (trust, status)
+        self._raw: tuple[bytes | None, ...] = (None, None)
         self._keys: dict[bytes, Ed25519PublicKey] = {}
 
     def __call__(self, kid: bytes) -> Ed25519PublicKey | None:
         """Return the ack key with this id, or None."""
-        raw = self._read()
+        raw = tuple(read() for read in self._read)
         if raw != self._raw:
-            self._raw, self._keys = raw, self._parse(raw)
+            self._raw, self._keys = raw, self._parse(*raw)
         return self._keys.get(kid)
 
     @staticmethod
-    def _parse(raw: bytes | None) -> dict[bytes, Ed25519PublicKey]:
+    def _parse(trust: bytes | None, status: bytes | None) -> dict[bytes, Ed25519PublicKey]:
         try:
-            return ack_keys(raw) if raw else {}
+            withdrawn = revoked(status) if status else frozenset[bytes]()
+            return {kid: key for kid, key in ack_keys(trust).items() if kid not in withdrawn} if trust else {}
         except cose.CoseError:
             return {}

@@ -23,7 +23,7 @@ INBOX_SOCKET = "inbox.sock"
 
 JSON_TYPE = "application/vnd.gate-station.v1+json"
 BATCH_TYPE = "application/vnd.gate-station.v1+json+zstd"
-ACK_TYPE = "application/vnd.gate-station.v1+cose"
+SIGNED_TYPE = "application/vnd.gate-station.v1+cose"
 
 MAX_EVENTS = 1000
 """Events in one batch."""

@@ -14,11 +14,12 @@ import os
 import random
 import time
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from smbus2 import i2c_msg
 
-I2C_M_RD = 0x0001
+from drivers.twins.wires import I2C_M_RD, WorldState, nack
+
 FIRST_RAM, FIRST_EEPROM, END_EEPROM = 0x00, 0x20, 0x40
 CELL_BUSY_S = 0.005
 """How long a cell needs to be erased or written (application note 390119061402)."""
@@ -43,13 +44,6 @@ FACTORY_CELLS = {
     0x3E: 0x0000,
     0x3F: 0x0001,
 }
-
-
-class WorldState(Protocol):
-    """The part of the twins' world that a sensor senses."""
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """Return the value of a key."""
 
 
 def _crc8(data: bytes) -> int:
@@ -83,14 +77,14 @@ class TwinBus:
         if fault == "stuck":
             raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
         if fault == "nack" or any(message.addr != self._address for message in i2c_msgs):
-            raise _nack()
+            raise nack()
         match i2c_msgs:
             case (written,) if not written.flags & I2C_M_RD:
                 self._write(bytes(written))
             case (asked, reply) if not asked.flags & I2C_M_RD and reply.flags & I2C_M_RD and asked.len == 1:
                 self._read(bytes(asked)[0], reply, disturbed=fault == "pec")
             case _:
-                raise _nack()
+                raise nack()
 
     def close(self) -> None:
         """Release the bus. May be called twice."""
@@ -122,16 +116,16 @@ class TwinBus:
             case _ if FIRST_RAM <= command < FIRST_EEPROM:
                 return 0
             case _:
-                raise _nack()
+                raise nack()
         flag = 0x8000 if scene.get("fault") == "error-flag" else 0
         return flag | max(0x0000, min(0x7FFF, round((celsius + 273.15) / 0.02)))
 
     def _write(self, packet: bytes) -> None:
         if len(packet) != 4 or _crc8(bytes([self._address << 1]) + packet[:3]) != packet[3]:  # noqa: PLR2004 - write word
-            raise _nack()
+            raise nack()
         command, value = packet[0], packet[1] | packet[2] << 8
         if not FIRST_EEPROM <= command < END_EEPROM:
-            raise _nack()
+            raise nack()
         self._settle()
         if command in WRITABLE - LOCKED and self._pending is None:
             # Erasing makes all bits 0 and programming only sets bits: written over old content, both remain.
@@ -143,7 +137,3 @@ class TwinBus:
             _, command, content = self._pending
             self.cells[command] = content
             self._pending = None
-
-
-def _nack() -> OSError:
-    return OSError(errno.EREMOTEIO, os.strerror(errno.EREMOTEIO))

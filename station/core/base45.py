@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import struct
+
 ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ $%*+-./:"
-_VALUE = {character: value for value, character in enumerate(ALPHABET)}
+_NO_DIGIT = 0xFF
+_DIGITS = bytes(ALPHABET.find(chr(code)) & _NO_DIGIT for code in range(256))
+"""The value of each character, `_NO_DIGIT` for those that are none; a table, since every frame's text comes here."""
 _TRIPLE, _PAIR = 3, 2
 _MAX_WORD, _MAX_BYTE = 0xFFFF, 0xFF
 
@@ -28,20 +32,28 @@ def decode(text: str) -> bytes:
     """Decode a text. Raises Base45Error."""
     if len(text) % _TRIPLE == 1:
         raise Base45Error(f"{len(text)} characters: one is left over")
-    try:
-        digits = [_VALUE[character] for character in text]
-    except KeyError as error:
-        raise Base45Error(f"{error.args[0]!r} is not a Base45 character") from None
-    data = bytearray()
-    whole = len(digits) - len(digits) % _TRIPLE
-    for start in range(0, whole, _TRIPLE):
-        value = digits[start] + 45 * digits[start + 1] + 2025 * digits[start + 2]
-        if value > _MAX_WORD:
-            raise Base45Error(f"the group at {start} exceeds two bytes")
-        data += value.to_bytes(2, "big")
-    if len(digits) - whole == _PAIR:
-        value = digits[whole] + 45 * digits[whole + 1]
+    digits = _digits(text)
+    whole = len(digits) // _TRIPLE
+    triples = zip(digits[0::_TRIPLE], digits[1::_TRIPLE], digits[2::_TRIPLE], strict=False)
+    words = [low + 45 * middle + 2025 * high for low, middle, high in triples]
+    if max(words, default=0) > _MAX_WORD:
+        group = next(number for number, word in enumerate(words) if word > _MAX_WORD)
+        raise Base45Error(f"the group at {_TRIPLE * group} exceeds two bytes")
+    data = struct.pack(f">{whole}H", *words)
+    if len(digits) % _TRIPLE == _PAIR:
+        value = digits[-2] + 45 * digits[-1]
         if value > _MAX_BYTE:
             raise Base45Error("the last group exceeds one byte")
-        data.append(value)
-    return bytes(data)
+        data += bytes((value,))
+    return data
+
+
+def _digits(text: str) -> bytes:
+    try:
+        digits = text.encode("latin-1").translate(_DIGITS)
+    except UnicodeEncodeError:
+        digits = b"\xff"
+    if _NO_DIGIT in digits:
+        stranger = next(character for character in text if character not in ALPHABET)
+        raise Base45Error(f"{stranger!r} is not a Base45 character")
+    return digits

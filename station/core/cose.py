@@ -19,7 +19,9 @@ SIGN1_TAG, SIGN_TAG = 18, 98
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
 MAX_BYTES = 4 * 1024 * 1024
-_PLAIN = (int, bool, bytes, str, type(None))
+_PLAIN = frozenset({int, bool, bytes, str, type(None)})
+_LISTS = frozenset({list, tuple})
+_KEYS = frozenset({int, str})
 
 
 class CoseError(ValueError):
@@ -72,17 +74,19 @@ def decode_strict(raw: bytes) -> object:
 def _plain(value: object) -> None:
     """Refuse every kind of value that passes and documents do not have; Python would take 1.0 and True for 1."""
     kind = type(value)
-    if isinstance(value, cbor2.CBORTag):
-        _plain(value.value)
-    elif isinstance(value, Mapping):
-        for key, item in value.items():
-            if type(key) not in (int, str):
-                raise CoseError(f"a map key of type {type(key).__name__}")
-            _plain(item)
-    elif kind in (list, tuple):
+    if kind in _PLAIN:
+        return
+    if kind in _LISTS:
         for item in value:  # type: ignore[attr-defined]  # just asked
             _plain(item)
-    elif kind not in _PLAIN:
+    elif isinstance(value, Mapping):
+        for key, item in value.items():
+            if type(key) not in _KEYS:
+                raise CoseError(f"a map key of type {type(key).__name__}")
+            _plain(item)
+    elif isinstance(value, cbor2.CBORTag):
+        _plain(value.value)
+    else:
         raise CoseError(f"a value of type {kind.__name__}")
 
 
@@ -95,6 +99,10 @@ def _protected(kid: bytes) -> bytes:
     return encode({ALG: EDDSA, KID: kid})
 
 
+_HEADER = _protected(bytes(KID_LENGTH))[:-KID_LENGTH]
+"""How every good protected header begins: deterministic CBOR has one encoding of it, the key id follows."""
+
+
 def _empty_map(value: object) -> bool:
     # Inside a tag cbor2 yields immutable kinds of its own, so types are asked for by their protocol.
     return isinstance(value, Mapping) and not value
@@ -104,15 +112,18 @@ def _kid(protected: object, unprotected: object) -> bytes:
     if not _empty_map(unprotected):
         msg = "the unprotected header is not empty"
         raise CoseError(msg)
-    header = decode_strict(protected) if isinstance(protected, bytes) else None
+    if isinstance(protected, bytes):
+        if len(protected) == len(_HEADER) + KID_LENGTH and protected.startswith(_HEADER):
+            return protected[len(_HEADER) :]
+        raise CoseError(_not_the_header(decode_strict(protected)))
+    raise CoseError(_not_the_header(None))
+
+
+def _not_the_header(header: object) -> str:
+    """Say what is wrong with a protected header that is not the one."""
     if not isinstance(header, Mapping) or set(header) != {ALG, KID} or header[ALG] != EDDSA:
-        msg = "the protected header is not exactly {alg: EdDSA, kid}"
-        raise CoseError(msg)
-    kid = header[KID]
-    if not isinstance(kid, bytes) or len(kid) != KID_LENGTH:
-        msg = "the key id is not 4 bytes"
-        raise CoseError(msg)
-    return kid
+        return "the protected header is not exactly {alg: EdDSA, kid}"
+    return "the key id is not 4 bytes"
 
 
 def _signature(value: object) -> bytes:

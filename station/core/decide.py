@@ -20,7 +20,7 @@ from station.core.model import (
     Text,
 )
 from station.core.passback import Peers
-from station.core.policy import Degraded, Policy, Rule
+from station.core.policy import Degraded, Policy
 from station.core.reasons import REASONS, Matter, Reason
 from station.core.status import StatusList
 
@@ -40,7 +40,7 @@ def _clock(credential: Credential, presented: Presented, policy: Policy | None, 
 def _live(credential: Credential, presented: Presented, now: Instant) -> Failed | None:
     if credential.live is None:
         return None
-    if reason := live.not_fresh(credential.live, presented.nonces, now):
+    if reason := live.not_fresh(credential.live, presented.nonces, presented.shown or now):
         return reason, "check:live"
     return (Reason.LIVE_REPLAYED, "check:replay") if presented.used_up else None
 
@@ -125,17 +125,17 @@ def decide(
         return cannot(Reason.NO_POLICY, "check:policy")
     facts = observe(credential, status, presented, site, setting_of(credential, site, policy, statuses), now)
     rule = policy.first_match(facts, now.seconds)
+    unheard = presented.history.peers is Peers.UNHEARD and policy.hangs_on_memory(rule, facts, now.seconds)
     if rule is None:
-        return cannot(Reason.NO_RULE, "check:no-rule")
+        no_rule = decision(Outcome.REFER, Reason.NO_RULE, "check:no-rule")
+        return _alone(no_rule) if unheard else _degrade(no_rule, policy)
     ruled = decision(rule.outcome, rule.reason, rule.id, rule.say)
-    return _sensor_excused(_alone(ruled, rule, policy, presented), site, policy)
+    return _sensor_excused(_alone(ruled) if unheard else ruled, site, policy)
 
 
-def _alone(decision: Decision, rule: Rule, policy: Policy, presented: Presented) -> Decision:
-    """Mark what other gates of the site might know better; the guard, not a refusal, answers for what they may not."""
-    if presented.history.peers is not Peers.UNHEARD or not policy.by_memory:
-        return decision
-    refers = decision.outcome is Outcome.DENY and rule.by_memory
+def _alone(decision: Decision) -> Decision:
+    """Mark what other gates of the site might know better: the guard, not a refusal, answers for it."""
+    refers = decision.outcome is Outcome.DENY
     return replace(decision, local=True, outcome=Outcome.REFER if refers else decision.outcome)
 
 

@@ -14,8 +14,10 @@ both. Commands are returned in the order in which they must be carried out. Time
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import attrgetter
 
 
 class DoorState(StrEnum):
@@ -94,13 +96,10 @@ class DoorTimes:
 
     def of(self, limit: Limit) -> int:
         """Return the duration of a limit."""
-        return {
-            Limit.BOLT: self.bolt_us,
-            Limit.UNLOCK: self.unlock_us,
-            Limit.PROPPED: self.propped_us,
-            Limit.HELD: self.held_us,
-            Limit.AJAR: self.ajar_us,
-        }[limit]
+        return _DURATION[limit](self)
+
+
+_DURATION: dict[Limit, Callable[[DoorTimes], int]] = {limit: attrgetter(f"{limit}_us") for limit in Limit}
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Presented:
     """A grant has consumed this very live code."""
     inside: int = 0
     """How many people this station has let in and not yet out."""
+    shown: Instant | None = None
+    """When it was held up, where somebody has been measured or waited for since; None: now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ class Facts:
     minute_of_day: int | None
     weekday: int | None
     day: str | None
-    quota: str
+    quota: str | None
     passback: str
     away_minutes: int | None
     last_passage_minutes: int | None
@@ -176,6 +178,7 @@ def observe(
     day, minute = setting.calendar.local(now.seconds)
     history, health, escort = presented.history, credential.health, presented.escort
     offset = setting.calendar.utc_offset_minutes
+    quota = passback.quota(setting.quotas, credential, history, site.direction, offset, now)
     return Facts(
         zone_level=setting.level,
         home_risk=setting.risk,
@@ -188,7 +191,7 @@ def observe(
         minute_of_day=minute if known else None,
         weekday=weekday(day) if known else None,
         day=setting.calendar.kind(day) if known else None,
-        quota=passback.quota(setting.quotas, credential, history, site.direction, offset, now),
+        quota=quota if known or quota == "none" else None,
         passback=passback.passback(history, site.direction),
         away_minutes=passback.minutes_away(history, now) if known else None,
         last_passage_minutes=passback.minutes_since(history, now) if known else None,

@@ -87,7 +87,7 @@ def _ranges(fact: str, rows: Sequence[Row]) -> tuple[list[int], list[int], int]:
             if condition.fact == fact:
                 ends |= {end + step for end in operands(condition) for step in (0, 1)}
     edges = sorted(ends)
-    samples = [*(edges[:1] and [edges[0] - 1]), *edges]
+    samples = [edges[0] - 1, *edges] if edges else [0]  # an empty list names no number: one answer for all
     return edges, [_admitting(fact, rows, value) for value in samples], _admitting(fact, rows, None)
 
 

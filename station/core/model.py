@@ -197,6 +197,8 @@ class Decision:
         """The kind of this decision."""
         if self.outcome is Outcome.GRANT:
             return Verdict.GRANTED
+        if self.outcome in (Outcome.MEASURE, Outcome.ESCORT):
+            return Verdict.PENDING
         return _VERDICT[REASONS[self.reason].matter]
 
 

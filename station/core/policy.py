@@ -5,6 +5,7 @@ The rule that fired is the reason. How a policy is read from its document: stati
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -116,6 +117,18 @@ class Policy:
             for schedule in self.schedules
         )
 
+    def hangs_on_memory(self, rule: Rule | None, facts: Facts, seconds: int) -> bool:
+        """Say whether other passages might have led elsewhere: `rule`, which fired, or one before it asks about them.
+
+        One before it counts where nothing but what it asks about passages kept it from firing.
+        """
+        asked = itertools.takewhile(lambda row: row is not rule, self.rules)
+        before = any(
+            row.by_memory and row.in_time(seconds) and all(c.fact in MEMORY_FACTS for c in row.unmet(facts))
+            for row in asked
+        )
+        return before or (rule is not None and rule.by_memory)
+
     def level(self, zone: str) -> str:
         """Return the level of a zone: that of the longest prefix named, "open" where none is."""
         return _longest(self.zones, zone) or DEFAULT_LEVEL
@@ -135,6 +148,8 @@ class Policy:
 
 
 def _longest(table: Mapping[str, str], zone: str) -> str | None:
+    if not table:
+        return None
     for length in range(len(zone), -1, -1):
         if (found := table.get(zone[:length])) is not None:
             return found

@@ -6,6 +6,9 @@
     POST /sign-out                {}
     POST /lanes/{lane}/open       {"why"}
     POST /lanes/{lane}/dismiss    {"why"}
+    POST /lanes/{lane}/forgive    {"why"}
+    POST /visitors                {"name", "hours"}: the answer has "pass" besides (station/screen/visitors.py)
+    GET  /numbers/{number}.svg    the code of a number that a lane shows now
 
 Every answer to a POST, and every refusal, is {"ok": bool, "text": {"zh", "en"}, "retry_after_s": seconds}.
 """
@@ -20,7 +23,7 @@ from concurrent.futures import Future
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -32,11 +35,14 @@ from starlette.types import ASGIApp
 
 from station import guards
 from station.core.model import Text
-from station.ports import Gate, GuardAnswer, GuardRequest, GuardVerb, SignInAttempt
+from station.ports import Gate, GuardRequest, GuardVerb, SignInAttempt, VisitorRequest
 from station.screen import texts
 from station.screen.auth import COOKIE, Sessions
+from station.screen.codes import number_drawing
 from station.screen.shield import Shield
 from station.screen.stream import Screens
+from station.screen.visitors import WishError, read_wish, slip
+from station.wording import text as words
 
 MAX_BODY = 4096
 MAX_WHY = 200
@@ -47,11 +53,16 @@ STATIC = {
     "/": ("index.html", "text/html; charset=utf-8"),
     "/gate.css": ("gate.css", "text/css; charset=utf-8"),
     "/gate.js": ("gate.js", "text/javascript; charset=utf-8"),
+    "/asking.js": ("asking.js", "text/javascript; charset=utf-8"),
+    "/elements.js": ("elements.js", "text/javascript; charset=utf-8"),
+    "/visitor.js": ("visitor.js", "text/javascript; charset=utf-8"),
+    "/words.js": ("words.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
     "/fonts/noto-sans-cjk-sc.woff2": ("fonts/noto-sans-cjk-sc.woff2", "font/woff2"),
 }
 
 _log = logging.getLogger(__name__)
+_Answer = TypeVar("_Answer")
 
 
 class _RefusedError(Exception):
@@ -62,8 +73,9 @@ class _RefusedError(Exception):
 class Application:
     """The routes of one station's screen, over its gate and its guards file."""
 
-    def __init__(self, gate: Gate, guards_path: Path, sessions: Sessions | None = None) -> None:
-        self._gate, self._guards_path = gate, guards_path
+    def __init__(self, gate: Gate, guards_path: Path, sessions: Sessions | None = None, *, live_page: str = "") -> None:
+        """`live_page`: address of the phones' pass page, put before a number in its code; empty: the number alone."""
+        self._gate, self._guards_path, self._live_page = gate, guards_path, live_page
         self._sessions = sessions or Sessions()
         self._signing_in = asyncio.Lock()
         self._guards_broken = False
@@ -77,6 +89,8 @@ class Application:
             Route("/sign-in", self._sign_in, methods=["POST"]),
             Route("/sign-out", self._sign_out, methods=["POST"]),
             Route("/lanes/{lane}/{verb}", self._operate, methods=["POST"]),
+            Route("/visitors", self._admit_visitor, methods=["POST"]),
+            Route("/numbers/{number}.svg", self._number),
         ]
         return Starlette(
             routes=routes,
@@ -120,7 +134,7 @@ class Application:
             raise _RefusedError(429, texts.locked(wait), wait)
         known, correct = await asyncio.to_thread(self._verify, operator, pin)
         attempt = SignInAttempt(operator if known else UNKNOWN, correct, Future())
-        answer = await self._ask(attempt)
+        answer = await self._ask(attempt, attempt.answer)
         if answer.retry_after_s > 0:
             raise _RefusedError(429, answer.text, answer.retry_after_s)
         if not correct:
@@ -150,27 +164,61 @@ class Application:
 
     async def _operate(self, request: Request) -> Response:
         body = await _body(request)
-        operator = self._sessions.use(request.cookies.get(COOKIE))
-        if operator is None:
-            raise _RefusedError(401, texts.SIGN_IN_FIRST)
+        operator = self._guard(request)
         verb, lane = request.path_params["verb"], request.path_params["lane"]
         if verb not in set(GuardVerb) or lane not in {one.lane for one in self._gate.view().lanes}:
             raise _RefusedError(404, texts.NO_SUCH_LANE)
-        answer = await self._ask(GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future()))
+        wish = GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future())
+        answer = await self._ask(wish, wish.answer)
         return _answer(200 if answer.accepted else 409, answer.accepted, answer.text, answer.retry_after_s)
 
-    async def _ask(self, request: GuardRequest | SignInAttempt) -> GuardAnswer:
+    def _guard(self, request: Request) -> str:
+        """Return who is signed in, and let the quiet time begin anew. Raises _RefusedError."""
+        operator = self._sessions.use(request.cookies.get(COOKIE))
+        if operator is None:
+            raise _RefusedError(401, texts.SIGN_IN_FIRST)
+        return operator
+
+    async def _number(self, request: Request) -> Response:
+        """Answer with the code of a number that is shown now; any other does not exist, so nobody has us draw much."""
+        number = request.path_params["number"]
+        if number not in {one.number for one in self._gate.view().lanes}:
+            raise _RefusedError(404, texts.NOT_FOUND)
+        return Response(number_drawing(number, self._live_page), media_type="image/svg+xml")
+
+    async def _admit_visitor(self, request: Request) -> Response:
+        body = await _body(request)
+        operator = self._guard(request)
+        try:
+            wish = read_wish(body)
+        except WishError as error:
+            raise _RefusedError(422, error.text) from error
+        asked = VisitorRequest(operator, wish.name, wish.hours, Future())
+        answer = await self._ask(asked, asked.answer, words("answer-visitor-silent"))
+        if answer.code is None:
+            return _answer(409, ok=False, text=answer.text)
+        # Drawn beside the event loop: a pass is a large code, and the streams of all screens wait for the loop.
+        handed_out = await asyncio.to_thread(slip, answer, wish)
+        return JSONResponse({"ok": True, "text": dict(answer.text), "retry_after_s": 0.0, "pass": handed_out})
+
+    async def _ask(
+        self,
+        request: GuardRequest | VisitorRequest | SignInAttempt,
+        answer: Future[_Answer],
+        silent: Text = texts.GATE_SILENT,
+    ) -> _Answer:
+        """Put a request into the gate's queue and wait for its answer; `silent` tells that none came in time."""
         self._gate.submit(request)
         # Shielded: the gate thread may still answer later, and would fail setting the result of a cancelled future.
-        waiting = asyncio.wrap_future(request.answer)
+        waiting = asyncio.wrap_future(answer)
         waiting.add_done_callback(_retrieve)
         try:
             return await asyncio.wait_for(asyncio.shield(waiting), ANSWER_S)
         except TimeoutError as error:
-            raise _RefusedError(504, texts.GATE_SILENT) from error
+            raise _RefusedError(504, silent) from error
 
 
-def _retrieve(future: asyncio.Future[GuardAnswer]) -> None:
+def _retrieve(future: asyncio.Future[_Answer]) -> None:
     """Look at a late answer, lest asyncio complain that nobody did."""
     if not future.cancelled():
         future.exception()

@@ -24,8 +24,9 @@ _log = logging.getLogger(__name__)
 class ScreenServer:
     """The screen of one station. `start` after `stop` or after its thread died works: it can be restarted alone."""
 
-    def __init__(self, gate: Gate, config: ScreenConfig, guards_path: Path) -> None:
-        self._gate, self._config, self._guards_path = gate, config, guards_path
+    def __init__(self, gate: Gate, config: ScreenConfig, guards_path: Path, live_page: str = "") -> None:
+        """`live_page`: address of the phones' pass page (station.live_page); empty: numbers stand for themselves."""
+        self._gate, self._config, self._guards_path, self._live_page = gate, config, guards_path, live_page
         self._server: uvicorn.Server | None = None
         self._thread: threading.Thread | None = None
         self._application: Application | None = None
@@ -49,7 +50,7 @@ class ScreenServer:
             return
         listener = self._bind()
         self.port = listener.getsockname()[1]
-        self._application = Application(self._gate, self._guards_path)
+        self._application = Application(self._gate, self._guards_path, live_page=self._live_page)
         server = _Server(
             uvicorn.Config(
                 self._application.asgi(self._config.host),

@@ -2,20 +2,23 @@
 
 paho's callbacks only enqueue; one worker drains the queue, commits what it found in one transaction and answers each
 station once. Killed at any point, it has acknowledged nothing that is not committed; what is committed and not
-acknowledged comes again and is recognised by its hash.
+acknowledged comes again and is recognised by its hash. What the batches ask for beside that (the time, news for the
+site's other gates) is sent after the COMMIT too; where it is lost, it is asked for or told again.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
 from sync import wire
 from sync.central import ranges
-from sync.central.store import Offer, Said, Standing, Store, offer
+from sync.central.beacon import Beacon
+from sync.central.site_desk import Message, SiteDesk
+from sync.central.store import Offer, Said, Standing, Store, StreamKey, offer
 from sync.mqtt import Received
 
 log = logging.getLogger(__name__)
@@ -39,7 +42,7 @@ class _Flush:
     """What the messages of one flush ask for."""
 
     offers: list[Offer] = field(default_factory=list)
-    hellos: dict[tuple[str, int], wire.Hello] = field(default_factory=dict)
+    hellos: dict[StreamKey, wire.Hello] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
     rejected: list[tuple[str, wire.WireError]] = field(default_factory=list)
 
@@ -47,16 +50,26 @@ class _Flush:
 class Collector:
     """Turns messages into committed rows and acknowledgements."""
 
-    def __init__(self, store: Store, sign: Sign, *, credit: int, retry_ms: int) -> None:
-        self._store, self._sign = store, sign
+    def __init__(
+        self,
+        store: Store,
+        sign: Sign,
+        *,
+        credit: int,
+        retry_ms: int,
+        beacon: Beacon | None = None,
+        sites: SiteDesk | None = None,
+    ) -> None:
+        """`beacon`: answers who asks for the time; `sites`: tells gates of each other's passages."""
+        self._store, self._sign, self._beacon, self._sites = store, sign, beacon, sites
         self._credit, self._retry_ms = credit, retry_ms
         self._complained: set[str] = set()
 
     def flush(self, messages: Sequence[Received], send: Send) -> None:
         """Commit messages and acknowledge what is committed; afterwards they may be PUBACKed.
 
-        Raises sqlalchemy.exc.DBAPIError where the database cannot be reached; then nothing was acknowledged and the
-        same messages may be given again.
+        Raises sqlalchemy.exc.DBAPIError where the database cannot be reached; then nothing was acknowledged that is not
+        committed, and the same messages may be given again.
         """
         work = _Flush()
         for message in messages:
@@ -64,6 +77,16 @@ class Collector:
         standing = self._commit(work)
         for ack in self._acks(standing, work.hellos):
             send(wire.down(ack.station, "ack"), self._sign(ack))
+        for topic, payload in self._news(standing, work):
+            send(topic, payload)
+
+    def _news(self, standing: dict[StreamKey, Standing], work: _Flush) -> Iterator[Message]:
+        """Yield what stations are told beside their acknowledgements; what needs the database comes last."""
+        if self._beacon:
+            yield from self._beacon.answers(work.offers)
+        if self._sites:
+            yield from self._sites.after(standing.values())
+            yield from self._sites.greet({station: hello.nonce for (station, _), hello in work.hellos.items()})
 
     def _sort(self, message: Received, work: _Flush) -> None:
         """Decode one message into what it asks for; what cannot be used is counted, never raised."""
@@ -94,7 +117,7 @@ class Collector:
             case _:
                 raise wire.WireError("topic", f"nothing is expected on up/{leaf}")
 
-    def _commit(self, work: _Flush) -> dict[tuple[str, int], Standing]:
+    def _commit(self, work: _Flush) -> dict[StreamKey, Standing]:
         try:
             standing = self._store.commit_batches(work.offers, work.hellos)
         except (sa.exc.DataError, sa.exc.IntegrityError):
@@ -108,16 +131,18 @@ class Collector:
             self._reject(station, error)
         return standing
 
-    def _commit_singly(self, work: _Flush) -> dict[tuple[str, int], Standing]:
+    def _commit_singly(self, work: _Flush) -> dict[StreamKey, Standing]:
         """Find the batch the database will not take, so that it holds up nobody else."""
-        standing = dict[tuple[str, int], Standing]()
+        standing = dict[StreamKey, Standing]()
         for one in work.offers:
             try:
-                standing.update(self._store.commit_batches([one]))
+                now = self._store.commit_batches([one])
             except (sa.exc.DataError, sa.exc.IntegrityError) as error:
                 self._reject(one.station, wire.WireError("database", str(error.orig)))
-        standing.update(self._store.commit_batches([], [*standing, *work.hellos]))
-        return standing
+            else:
+                standing |= {key: later.after(standing.get(key)) for key, later in now.items()}
+        final = self._store.commit_batches([], [*standing, *work.hellos])
+        return {key: later.after(standing.get(key)) for key, later in final.items()}
 
     def _reject(self, station: str, error: wire.WireError) -> None:
         self._store.reject(station, error.code, str(error))
@@ -125,9 +150,7 @@ class Collector:
             self._complained.add(station)
             log.warning("a message of station %s cannot be used and is counted: %s", station or "(none)", error)
 
-    def _acks(
-        self, standing: dict[tuple[str, int], Standing], hellos: dict[tuple[str, int], wire.Hello]
-    ) -> Iterable[wire.Ack]:
+    def _acks(self, standing: dict[StreamKey, Standing], hellos: dict[StreamKey, wire.Hello]) -> Iterable[wire.Ack]:
         for key, now in standing.items():
             seq, head = ranges.prefix(now.held)
             beyond = [r for r in now.held if r.last > seq][: wire.MAX_HELD]

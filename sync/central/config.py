@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
@@ -19,11 +20,18 @@ class DatabaseConfig(Section, frozen=True):
     url: DatabaseUrl
 
 
-class AckConfig(Section, frozen=True):
-    """The key that signs acknowledgements: a PEM file (PKCS 8, Ed25519) and the id the trust bundle gives it."""
+class KeyConfig(Section, frozen=True):
+    """A key that signs messages to stations: a PEM file (PKCS 8, Ed25519) and the id the trust bundle gives it."""
 
     key: Path
     kid: KeyId
+
+
+class SiteConfig(Section, frozen=True):
+    """Gates that hear of each other's passages. `name`: as in their station.toml; `stations`: their ids."""
+
+    name: Identifier
+    stations: Annotated[tuple[Identifier, ...], Meta(min_length=2, max_length=100)]
 
 
 class CollectorConfig(Section, frozen=True):
@@ -40,6 +48,8 @@ class TimersConfig(Section, frozen=True):
     """Every waiting time, seconds."""
 
     publish_poll_s: Seconds = 1.0
+    sites_s: Seconds = 60.0
+    """How often the gates of a site are told that there were no other passages."""
     reconnect_max_s: Seconds = 60.0
     database_retry_max_s: Seconds = 30.0
 
@@ -55,10 +65,22 @@ class CentralConfig(Section, frozen=True):
 
     broker: BrokerConfig
     database: DatabaseConfig
-    ack: AckConfig
+    ack: KeyConfig
+    """Signs acknowledgements, and what the gates of a site are told of each other."""
+    time: KeyConfig | None = None
+    """Signs the time for stations that have lost it; absent: the key of `ack`, which then needs the role `time` too."""
+    site: tuple[SiteConfig, ...] = ()
     collector: CollectorConfig = CollectorConfig()
     timers: TimersConfig = TimersConfig()
     paths: PathsConfig = PathsConfig()
+
+    def __post_init__(self) -> None:
+        """Refuse a station in two sites and two sites of one name; msgspec adds the path."""
+        names = Counter(site.name for site in self.site)
+        stations = Counter(station for site in self.site for station in site.stations)
+        for what, counted in (("site", names), ("station", stations)):
+            if twice := sorted(name for name, times in counted.items() if times > 1):
+                raise ValueError(f"{what} {', '.join(twice)} stands in [[site]] twice; each may stand there once")
 
 
 def parse(text: str, where: str = "configuration") -> CentralConfig:

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from sync.central.keys import replace_file
+from sync.central.keyfiles import replace_file
 
 HOST, PORT = "127.0.0.1", 8460
 INDEX, WORKER = "index.html", "sw.js"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from sync.central.store import Store, StoredDocument
+from sync.central.document_table import DocumentTable, StoredDocument
 
 log = logging.getLogger(__name__)
 
 Key = tuple[str, str, str]
 Publish = Callable[[str, bytes], int | None]
 """Publishes (topic, payload) retained and returns the message id, None where there is no connection."""
+
+ORDER = ("roots", "trust", "delegation", "policy", "status-chunk", "status-delta", "status")
+"""What others are verified against or made of goes first; stations take any order, but then have to wait."""
 
 
 def topic(key: Key) -> str:
@@ -20,10 +23,15 @@ def topic(key: Key) -> str:
     return f"gs/1/doc/{scope}/{kind}/{chunk}"
 
 
+def _turn(item: tuple[Key, bytes]) -> tuple[int, Key]:
+    key, _ = item
+    return (ORDER.index(key[0]) if key[0] in ORDER else len(ORDER), key)
+
+
 class Publisher:
     """Publishes what the broker does not have yet: everything after each connect, then what changes."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: DocumentTable) -> None:
         self._store = store
         self._sent: dict[Key, bytes] = {}
         self._waiting: dict[int, StoredDocument] = {}
@@ -40,7 +48,7 @@ class Publisher:
             if publish(topic(key), b"") is None:
                 return
             del self._sent[key]
-        for key, digest in wanted.items():
+        for key, digest in sorted(wanted.items(), key=_turn):
             if self._sent.get(key) != digest and not self._publish(key, publish):
                 return
 

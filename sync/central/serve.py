@@ -9,6 +9,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -16,9 +17,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from sync import mqtt, wire
+from sync.central.beacon import Beacon
 from sync.central.collector import FILTERS, MOST_PER_FLUSH, Collector
-from sync.central.config import AckConfig, CentralConfig
+from sync.central.config import CentralConfig, KeyConfig
+from sync.central.keyfiles import SigningKey
 from sync.central.publisher import Publisher
+from sync.central.site_desk import SiteDesk
 from sync.central.store import Store
 from sync.config import ConfigError
 from sync.notify import notify
@@ -31,17 +35,30 @@ MOST_UNACKNOWLEDGED = 2000
 """Messages with QoS 0 are dropped beyond this; those with QoS 1 the receive maximum already holds back."""
 
 
-def read_key(config: AckConfig) -> Ed25519PrivateKey:
-    """Return the key that signs acknowledgements. Raises ConfigError."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What central signs with: `ack` acknowledgements and notices, `time` the time."""
+
+    ack: SigningKey
+    time: SigningKey
+
+
+def read_keys(config: CentralConfig) -> Keys:
+    """Return the keys that sign messages to stations. Raises ConfigError."""
+    ack = _read_key(config.ack, "ack")
+    return Keys(ack, _read_key(config.time, "time") if config.time else ack)
+
+
+def _read_key(config: KeyConfig, where: str) -> SigningKey:
     try:
         key = load_pem_private_key(config.key.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
-        msg = f"{config.key}: cannot be used ({error}) - at `$.ack.key`; it must be a PEM file without a password"
+        msg = f"{config.key}: cannot be used ({error}) - at `$.{where}.key`; it must be a PEM file without a password"
         raise ConfigError(msg) from error
     if not isinstance(key, Ed25519PrivateKey):
-        msg = f"{config.key}: not an Ed25519 key - at `$.ack.key`; acknowledgements are signed with Ed25519"
+        msg = f"{config.key}: not an Ed25519 key - at `$.{where}.key`; name one that gate-central keys issuer has made"
         raise ConfigError(msg)
-    return key
+    return SigningKey(bytes.fromhex(config.kid), key)
 
 
 def _prepare_directory(url: str, state: Path) -> None:
@@ -62,27 +79,30 @@ def run(config: CentralConfig, stop: threading.Event, ready: Callable[[], None])
             f"{config.paths.state}: cannot be made ({error}) - at `$.paths.state`; name a directory that can be written"
         )
         raise ConfigError(msg) from error
-    key, kid = read_key(config.ack), bytes.fromhex(config.ack.kid)
-    server = _Server(config, lambda ack: wire.seal_ack(ack, kid, key), stop, ready)
-    server.run()
+    _Server(config, read_keys(config), stop, ready).run()
 
 
 class _Server:
     """The loop's state."""
 
-    def __init__(
-        self, config: CentralConfig, sign: Callable[[wire.Ack], bytes], stop: threading.Event, ready: Callable[[], None]
-    ) -> None:
+    def __init__(self, config: CentralConfig, keys: Keys, stop: threading.Event, ready: Callable[[], None]) -> None:
         self._config, self._stop, self._ready = config, stop, ready
         self._queue: queue.Queue[mqtt.Happening] = queue.Queue()
-        self._store = Store(config.database.url)
-        retry_ms = round(config.collector.spread_s * 1000)
-        self._collector = Collector(self._store, sign, credit=config.collector.credit, retry_ms=retry_ms)
+        self._store = Store(config.database.url, [station for site in config.site for station in site.stations])
+        self._sites = SiteDesk(config.site, self._store, keys.ack)
+        self._collector = Collector(
+            self._store,
+            lambda ack: wire.seal_ack(ack, keys.ack.kid, keys.ack.private),
+            credit=config.collector.credit,
+            retry_ms=round(config.collector.spread_s * 1000),
+            beacon=Beacon(keys.time),
+            sites=self._sites,
+        )
         self._publisher = Publisher(self._store)
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
         self._link: mqtt.Link | None = None
         self._online, self._is_ready, self._broker_fault = False, False, False
-        self._connect_at, self._attempts, self._publish_at = 0.0, 0, 0.0
+        self._connect_at, self._attempts, self._publish_at, self._sites_at = 0.0, 0, 0.0, 0.0
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -115,6 +135,16 @@ class _Server:
         if self._online and time.monotonic() >= self._publish_at:
             self._publish_at = time.monotonic() + self._config.timers.publish_poll_s
             self._patiently(lambda: self._publisher.look(self._publish_retained))
+        if self._online and self._link is not None and time.monotonic() >= self._sites_at:
+            self._sites_at = time.monotonic() + self._config.timers.sites_s
+            self._tell_sites(self._link)
+
+    def _tell_sites(self, link: mqtt.Link) -> None:
+        def tell() -> None:
+            for topic, payload in list(self._sites.every_minute()):
+                link.publish(topic, payload, content_type=wire.SIGNED_TYPE)
+
+        self._patiently(tell)
 
     def _sort(self, happening: mqtt.Happening, messages: list[mqtt.Received]) -> None:
         match happening:
@@ -131,7 +161,7 @@ class _Server:
 
     def _flush(self, messages: list[mqtt.Received], link: mqtt.Link) -> None:
         def send(topic: str, payload: bytes) -> None:
-            link.publish(topic, payload, content_type=wire.ACK_TYPE)
+            link.publish(topic, payload, content_type=wire.SIGNED_TYPE)
 
         if self._patiently(lambda: self._collector.flush(messages, send)):
             for message in messages:
@@ -181,6 +211,7 @@ class _Server:
     def _on_up(self, link: mqtt.Link) -> None:
         self._online, self._attempts, self._publish_at = True, 0, 0.0
         self._publisher.connected()
+        self._sites.connected()
         link.subscribe(FILTERS)
 
     def _on_subscribed(self, refused: str) -> None:

@@ -1,23 +1,25 @@
-"""The office's own copy of each issuer's status list: which indices are given out, and the two bits of each pass."""
+"""The office's own status lists: the indices given out, the two bits of each pass, and the keys that are withdrawn."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from station.core.model import Status
 from station.core.status import CHUNK_BYTES, ENTRIES_PER_CHUNK, read_entry, write_entry
-from sync.central.keys import replace_file
+from sync.central.keyfiles import replace_file
 
 DRAWS = 64
+MOST_REVOKED = 1000
+"""A manifest with more is refused by stations (station/core/status.py)."""
 
 
 class StatusRegister:
-    """Files under OFFICE/status: KID.bits (chunks of two-bit entries) and KID.used (one bit per index given out)."""
+    """Files under OFFICE/status: KID.bits (two bits per index), KID.used (one bit: given out), revoked (key ids)."""
 
     def __init__(self, office: Path) -> None:
         """`office`: the office's folder."""
@@ -56,6 +58,27 @@ class StatusRegister:
     def get(self, kid: bytes, index: int) -> Status:
         """Return the status of a pass."""
         return read_entry(self._path(kid, "bits").read_bytes(), index)
+
+    def revoked(self) -> list[bytes]:
+        """Return the ids of the keys that are withdrawn."""
+        path = self._folder / "revoked"
+        return sorted(bytes.fromhex(line) for line in path.read_text("ascii").split()) if path.exists() else []
+
+    def revoke(self, kid: bytes) -> None:
+        """Withdraw a key. Raises ValueError where no manifest could carry it."""
+        with self._lock():
+            kids = {*self.revoked(), kid}
+            if len(kids) > MOST_REVOKED:
+                raise ValueError(f"{MOST_REVOKED} keys are withdrawn already; take back those that have expired")
+            self._write_revoked(kids)
+
+    def restore(self, kid: bytes) -> None:
+        """Take the withdrawal of a key back."""
+        with self._lock():
+            self._write_revoked({*self.revoked()} - {kid})
+
+    def _write_revoked(self, kids: Iterable[bytes]) -> None:
+        replace_file(self._folder / "revoked", "".join(f"{kid.hex()}\n" for kid in sorted(kids)).encode())
 
     def _draw(self, used: bytearray) -> int:
         total = len(used) * 8

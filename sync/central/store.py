@@ -7,19 +7,19 @@ collectors may write. What is in `held` is in `event`, because both change in on
 from __future__ import annotations
 
 import secrets
-import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import msgspec
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from station.core.events import GENESIS
+from station.core.passback import Passage
 from sync import wire
 from sync.central import ranges, tables
+from sync.central.database import ensure, now_us
+from sync.central.document_table import DocumentTable
+from sync.central.passage_table import Numbered, PassageTable, insert_passages
 from sync.central.ranges import ForkError, Range
 
 _COLUMN_LIMIT = 200
@@ -31,12 +31,21 @@ StreamKey = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is committed of one stream. `forked`: the batch just offered was refused because other rows are held."""
+    """What is committed of one stream. `forked`: a batch just offered was refused because other rows are held."""
 
     station: str
     epoch: int
     held: tuple[Range, ...]
     forked: bool = False
+    passages: tuple[Passage, ...] = ()
+    """Those that were committed just now, of a station whose passages other gates want to know."""
+
+    def after(self, earlier: Standing | None) -> Standing:
+        """Return this standing as the outcome of two commits, the one before it being `earlier`."""
+        if earlier is None:
+            return self
+        together = (*earlier.passages, *self.passages)
+        return replace(self, forked=self.forked or earlier.forked, passages=together)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +67,6 @@ class Said:
     alive: bool
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDocument:
-    """One row of the documents to be published."""
-
-    type: str
-    scope: str
-    chunk: str
-    seq: int
-    raw: bytes
-    hash: bytes
-
-
 def offer(station: str, batch: wire.Batch) -> Offer:
     """Verify a batch's own chain. Raises wire.WireError."""
     found = wire.hashes(batch)
@@ -78,38 +75,13 @@ def offer(station: str, batch: wire.Batch) -> Offer:
     return Offer(station, batch, tuple(found))
 
 
-def now_us() -> int:
-    """Return Unix time in microseconds."""
-    return time.time_ns() // 1000
+class Store(DocumentTable, PassageTable):
+    """The whole database. Methods raise sqlalchemy.exc.DBAPIError, having changed nothing, where it is lost."""
 
-
-def make_engine(url: str) -> sa.Engine:
-    """Return an engine whose transactions are durable when they are committed."""
-    if url.startswith("sqlite"):
-        engine = sa.create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_immediate)
-        return engine
-    return sa.create_engine(
-        url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": "-c synchronous_commit=on"}
-    )
-
-
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN would come too late: see _begin_immediate
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-class Store:
-    """The database at `url`. Methods raise sqlalchemy.exc.DBAPIError, having changed nothing, where it is lost."""
-
-    def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
+    def __init__(self, url: str, telling: Collection[str] = ()) -> None:
+        """`telling`: stations whose passages are kept for the other gates of their sites."""
+        super().__init__(url)
+        self._telling = frozenset(telling)
         self._generation = ""
 
     def open(self) -> None:
@@ -119,7 +91,7 @@ class Store:
                 # Two collectors that create the tables at one time would trip over each other.
                 db.execute(sa.select(sa.func.pg_advisory_xact_lock(0x67617465)))
             tables.metadata.create_all(db)
-            self._ensure(db, tables.meta, key="generation", value=secrets.token_hex(8))
+            ensure(db, tables.meta, key="generation", value=secrets.token_hex(8))
             self._generation = db.execute(
                 sa.select(tables.meta.c.value).where(tables.meta.c.key == "generation")
             ).scalar_one()
@@ -136,16 +108,6 @@ class Store:
             db.execute(sa.update(tables.meta).where(tables.meta.c.key == "generation").values(value=value))
         self._generation = value
         return value
-
-    def close(self) -> None:
-        """Let go of all connections. May be called twice."""
-        self._engine.dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[sa.Connection]:
-        """Give a connection for queries, in a transaction."""
-        with self._engine.begin() as db:
-            yield db
 
     # --- journals ---------------------------------------------------------------------------------------------------
 
@@ -165,20 +127,27 @@ class Store:
     def _commit_stream(self, db: sa.Connection, station: str, epoch: int, offers: list[Offer]) -> Standing:
         number = self._lock_stream(db, station, epoch)
         before = held = self._held(db, number)
-        forked = False
+        forked, told = False, list[Passage]()
         for one in sorted(offers, key=lambda o: o.batch.first_seq):
             try:
-                held = self._commit_one(db, number, held, one)
+                held, fresh = self._commit_one(db, number, held, one)
             except ForkError:
                 forked = True
+            else:
+                told += insert_passages(db, number, station, fresh) if station in self._telling else ()
         self._write_held(db, number, before, held)
         if forked:
             mark = sa.update(tables.stream).where(tables.stream.c.id == number, tables.stream.c.forked_us.is_(None))
             db.execute(mark.values(forked_us=now_us()))
-        return Standing(station, epoch, tuple(held), forked)
+        return Standing(station, epoch, tuple(held), forked, tuple(told))
 
-    def _commit_one(self, db: sa.Connection, number: int, held: list[Range], one: Offer) -> list[Range]:
-        """Insert what is missing of one batch and return the ranges then held. Raises ForkError, nothing changed."""
+    def _commit_one(
+        self, db: sa.Connection, number: int, held: list[Range], one: Offer
+    ) -> tuple[list[Range], list[Numbered]]:
+        """Insert what is missing of one batch; return the ranges then held, and the events that were missing.
+
+        Raises ForkError, nothing changed.
+        """
         batch = one.batch
         first, last = batch.first_seq, batch.last_seq
         new = Range(first, last, bytes.fromhex(batch.prev_hash), one.hashes[-1])
@@ -186,14 +155,12 @@ class Store:
         if gaps != [(first, last)]:
             self._compare(db, number, one)
         merged = ranges.merge(held, new)
-        rows = [
-            _row(number, seq, bytes(batch.events[seq - first]), one.hashes[seq - first])
-            for start, stop in gaps
-            for seq in range(start, stop + 1)
-        ]
-        if rows:
+        seqs = (seq for start, stop in gaps for seq in range(start, stop + 1))
+        fresh = [(seq, bytes(batch.events[seq - first])) for seq in seqs]
+        if fresh:
+            rows = [_row(number, seq, raw, one.hashes[seq - first]) for seq, raw in fresh]
             db.execute(sa.insert(tables.event), rows)
-        return merged
+        return merged, fresh
 
     @staticmethod
     def _compare(db: sa.Connection, number: int, one: Offer) -> None:
@@ -213,8 +180,8 @@ class Store:
         number = db.execute(query).scalar_one_or_none()
         if number is None:
             moment = now_us()
-            self._ensure(db, tables.station, id=station, first_seen_us=moment, last_seen_us=moment)
-            self._ensure(db, tables.stream, station=station, epoch=epoch, first_seen_us=moment)
+            ensure(db, tables.station, id=station, first_seen_us=moment, last_seen_us=moment)
+            ensure(db, tables.stream, station=station, epoch=epoch, first_seen_us=moment)
             number = db.execute(query).scalar_one()
         return int(number)
 
@@ -244,17 +211,24 @@ class Store:
             covered = ranges.spans(self._held(db, number)) + [(r.first, r.last) for r in db.execute(known)]
             lost = ranges.missing(covered, 1, first_kept - 1)
             for first, last in lost:
-                self._ensure(db, tables.lost_range, stream=number, first=first, last=last, noted_us=now_us())
+                ensure(db, tables.lost_range, stream=number, first=first, last=last, noted_us=now_us())
         return lost
 
     # --- stations ---------------------------------------------------------------------------------------------------
+
+    def last_seen(self, stations: Collection[str]) -> dict[str, int]:
+        """Return when each of these stations last said hello or told of its health, Unix microseconds."""
+        c = tables.station.c
+        with self._engine.begin() as db:
+            rows = db.execute(sa.select(c.id, c.last_seen_us).where(c.id.in_(stations)))
+            return {row.id: row.last_seen_us for row in rows}
 
     def note_stations(self, said: Iterable[Said]) -> None:
         """Record what stations said, in one transaction."""
         moment = now_us()
         with self._engine.begin() as db:
             for one in sorted(said, key=lambda s: s.station):  # in order, as in commit_batches
-                self._ensure(db, tables.station, id=one.station, first_seen_us=moment, last_seen_us=moment)
+                ensure(db, tables.station, id=one.station, first_seen_us=moment, last_seen_us=moment)
                 columns: dict[str, str | int] = {one.what: one.text}
                 if one.alive:
                     columns["last_seen_us"] = moment
@@ -264,51 +238,10 @@ class Store:
         """Count a message that could not be used."""
         clean = detail.encode("utf-8", "replace").decode().replace("\0", "\\0")[:500]
         with self._engine.begin() as db:
-            self._ensure(db, tables.rejected, station=station, code=code, count=0, last_us=0, detail="")
+            ensure(db, tables.rejected, station=station, code=code, count=0, last_us=0, detail="")
             rejected = tables.rejected.c
             change = sa.update(tables.rejected).where(rejected.station == station, rejected.code == code)
             db.execute(change.values(count=rejected["count"] + 1, last_us=now_us(), detail=clean))
-
-    # --- documents --------------------------------------------------------------------------------------------------
-
-    def put_document(self, type: str, scope: str, chunk: str, seq: int, raw: bytes) -> None:  # noqa: A002 - its name
-        """Store a signed document for publication; `scope` is all or a zone, `chunk` a name within the type."""
-        digest = wire.sha256(raw)
-        values = {"seq": seq, "raw": raw, "hash": digest, "stored_us": now_us(), "published_us": None}
-        key = {"type": type, "scope": scope, "chunk": chunk}
-        with self._engine.begin() as db:
-            self._ensure(db, tables.document, **key, **values, withdrawn=False)
-            where = [tables.document.c[name] == value for name, value in key.items()]
-            differs = sa.or_(tables.document.c.hash != digest, tables.document.c.withdrawn)
-            db.execute(sa.update(tables.document).where(*where, differs).values(**values, withdrawn=False))
-
-    def document_marks(self) -> dict[tuple[str, str, str], bytes]:
-        """Return the hash of each document to be published, by (type, scope, chunk)."""
-        c = tables.document.c
-        with self._engine.begin() as db:
-            rows = db.execute(sa.select(c.type, c.scope, c.chunk, c.hash).where(~c.withdrawn))
-            return {(r.type, r.scope, r.chunk): bytes(r.hash) for r in rows}
-
-    def document(self, type: str, scope: str, chunk: str) -> StoredDocument | None:  # noqa: A002 - its name
-        """Return one document."""
-        c = tables.document.c
-        where = (c.type == type, c.scope == scope, c.chunk == chunk)
-        with self._engine.begin() as db:
-            row = db.execute(sa.select(c.seq, c.raw, c.hash).where(*where)).one_or_none()
-        return StoredDocument(type, scope, chunk, row.seq, bytes(row.raw), bytes(row.hash)) if row else None
-
-    def mark_published(self, document: StoredDocument) -> None:
-        """Record that the broker has taken a document."""
-        c = tables.document.c
-        where = (c.type == document.type, c.scope == document.scope, c.chunk == document.chunk, c.hash == document.hash)
-        with self._engine.begin() as db:
-            db.execute(sa.update(tables.document).where(*where).values(published_us=now_us()))
-
-    @staticmethod
-    def _ensure(db: sa.Connection, table: sa.Table, **values: object) -> None:
-        """Insert a row unless one with its key is there."""
-        insert = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
-        db.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
 def _row(number: int, seq: int, raw: bytes, digest: bytes) -> dict[str, object]:

@@ -23,7 +23,7 @@ metadata = MetaData()
 meta = Table(
     "meta",
     metadata,
-    Column("key", String(40), primary_key=True),  # generation: minted with the database
+    Column("key", String(40), primary_key=True),  # generation: minted with the database; delta-since/SCOPE
     Column("value", Text, nullable=False),
 )
 
@@ -75,6 +75,20 @@ event = Table(
     Column("raw", LargeBinary, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
     Index("event_by_time", "wall_us"),
+)
+
+passage = Table(  # who went through a gate of a site with several gates, one row per person; kept for eight days
+    "passage",
+    metadata,
+    Column("stream", Integer, ForeignKey("stream.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("person", Integer, primary_key=True),  # 0, or 1 for the second of two who went together
+    Column("station", String(40), nullable=False),
+    Column("wall_us", BigInteger, nullable=False),
+    Column("cti", LargeBinary(8), nullable=False),
+    Column("household", LargeBinary(6)),
+    Column("direction", String(3), nullable=False),
+    Index("passage_by_station", "station", "wall_us"),
 )
 
 lost_range = Table(  # rows that a station no longer keeps and central never had; only an operator may skip them

@@ -13,6 +13,7 @@ from station.core import events
 from sync import wire
 from sync.central import tables
 from sync.central.collector import Collector
+from sync.central.document_table import StoredDocument
 from sync.central.publisher import Publisher
 from sync.central.store import Store
 from sync.mqtt import Received
@@ -196,12 +197,17 @@ def test_documents_are_published_once_per_connection_and_when_they_change(desk: 
         return len(sent)
 
     publisher = Publisher(desk.store)
+    desk.store.put_document("status", "all", "0", 5, b"manifest")
     desk.store.put_document("policy", "all", "0", 1, b"one")
     desk.store.put_document("status-chunk", "320611001001", "7-2", 5, b"chunk")
     for _ in range(2):
         publisher.look(publish)
     policy, chunk = ("gs/1/doc/all/policy/0", b"one"), ("gs/1/doc/320611001001/status-chunk/7-2", b"chunk")
-    assert sent == [policy, chunk]
+    assert sent == [policy, chunk, ("gs/1/doc/all/status/0", b"manifest")], "the manifest comes after its chunks"
+    desk.store.withdraw_document(StoredDocument("status", "all", "0", 5, b"manifest"))
+    publisher.look(publish)
+    assert sent.pop() == ("gs/1/doc/all/status/0", b"")
+    del sent[2:]
     publisher.published(1, 0)
     with desk.store.reading() as db:
         c = tables.document.c

@@ -7,11 +7,46 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from sync.central import config, serve
 from sync.config import ConfigError
 from tests.sync.lab import central_toml
+
+SITE = '[[site]]\nname = "{}"\nstations = ["{}", "{}"]\n'
+
+
+@pytest.mark.parametrize(
+    ("sites", "message"),
+    [
+        (SITE.format("a", "g1", "g2") + SITE.format("b", "g3", "g2"), "station g2"),
+        (SITE.format("a", "g1", "g2") + SITE.format("a", "g3", "g4"), "site a"),
+        (SITE.format("a", "g1", "g1"), "station g1"),
+    ],
+)
+def test_a_gate_stands_in_one_site(tmp_path: Path, sites: str, message: str) -> None:
+    """A station in two sites, or a site named twice, would mix people of two sites: refused with the name."""
+    file = central_toml(tmp_path, 1883, more=sites)
+    with pytest.raises(ConfigError, match=rf"{message} stands in \[\[site\]\] twice"):
+        config.load(file)
+
+
+def test_sites_and_the_key_of_the_time_are_read(tmp_path: Path) -> None:
+    """Sites keep their order; without [time] the key of acknowledgements tells the time, with it its own key does."""
+    plain = config.load(central_toml(tmp_path, 1883, more=SITE.format("garden", "g1", "g2")))
+    assert [(site.name, site.stations) for site in plain.site] == [("garden", ("g1", "g2"))]
+    same = serve.read_keys(plain)
+    assert same.time is same.ack
+    key = Ed25519PrivateKey.generate()
+    pem = tmp_path / "time.pem"
+    pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    keys = serve.read_keys(config.load(central_toml(tmp_path, 1883, more=f'[time]\nkey = "{pem}"\nkid = "0a0b0c0d"\n')))
+    assert (keys.time.kid.hex(), keys.ack.kid.hex()) == ("0a0b0c0d", "01020304")
+    assert keys.time.private.private_bytes_raw() == key.private_bytes_raw()
+    pem.unlink()
+    with pytest.raises(ConfigError, match=r"\$\.time\.key"):
+        serve.read_keys(config.load(central_toml(tmp_path, 1883, more=f'[time]\nkey = "{pem}"\nkid = "0a0b0c0d"\n')))
 
 
 def test_a_good_file_is_read(tmp_path: Path) -> None:
@@ -29,6 +64,9 @@ def test_a_good_file_is_read(tmp_path: Path) -> None:
         ('kid = "01020304"', 'kid = "0102"', "$.ack.kid"),
         ("spread_s = 0.1", "spread_s = -1", "$.collector.spread_s"),
         ("[paths]", "[path]", "path"),
+        ("[paths]", '[[site]]\nname = "garden"\nstations = ["gate-east-1"]\n[paths]', "$.site[0].stations"),
+        ("[paths]", '[[site]]\nname = "Garden"\nstations = ["a", "b"]\n[paths]', "$.site[0].name"),
+        ("[paths]", "[time]\nkey = 'time.key'\n[paths]", "$.time"),
     ],
 )
 def test_a_mistake_is_named_with_its_path(tmp_path: Path, old: str, new: str, path: str) -> None:

@@ -13,7 +13,7 @@ from sync import mqtt, wire
 from sync.central import config, serve
 from sync.central.store import Store
 from tests.central.test_store import piece, stored, stream
-from tests.sync.lab import KEY, KID, STATION, central_toml
+from tests.sync.lab import STATION, central_toml
 
 
 class FakeLink:
@@ -38,7 +38,7 @@ class FakeLink:
 def make(directory: Path) -> tuple[Any, FakeLink]:
     """A server without network."""
     found = config.load(central_toml(directory, 1883))
-    server = serve._Server(found, lambda ack: wire.seal_ack(ack, KID, KEY), threading.Event(), lambda: None)
+    server = serve._Server(found, serve.read_keys(found), threading.Event(), lambda: None)
     server._store.open()
     link = FakeLink()
     server._link = link

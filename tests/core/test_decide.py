@@ -6,34 +6,29 @@ import itertools
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from station.core.decide import decide, refuse
 from station.core.model import (
     NOT_MEASURED,
     Band,
     ClockState,
-    Credential,
     Decision,
     Direction,
-    Instant,
+    Live,
     Outcome,
     PassClass,
-    Rejected,
     Status,
     TemperatureReading,
+    Verdict,
 )
-from station.core.policy import read_table
 from station.core.reasons import REASONS, Matter, Reason
 from station.core.status import StatusList
+from tests.core.deciding import CLEAN, EVERYBODY, NORMAL, ask, at, brief, rules
 from tests.core.issuing import (
     DAY_S,
     FAR_ZONE,
     INDEX,
     NEIGHBOUR,
     NOW,
-    NOW_INSTANT,
     STRANGER,
     ZONE,
     credential,
@@ -41,29 +36,9 @@ from tests.core.issuing import (
     rule,
     site,
     statuses,
-    table,
 )
 
-POLICY = policy()
-CLEAN = statuses({})
-NORMAL = TemperatureReading(Band.NORMAL, 36.4, 20.0, 9)
-MEASURE_ALL = read_table(1, table(rule(id="measure-all", outcome="measure")))
-
-
-def ask(holder: Credential | None = None, **changes: object) -> Decision:
-    """Decide about the typical pass coming in with a normal temperature, unless changed."""
-    usual = {"reading": NORMAL, "site": site(), "policy": POLICY, "statuses": CLEAN, "now": NOW_INSTANT}
-    return decide(holder or credential(), **(usual | changes))  # type: ignore[arg-type]
-
-
-def at(seconds: float, uncertainty_s: float = 0.0, state: ClockState = ClockState.TRUSTED) -> Instant:
-    """Return a moment."""
-    return Instant(round(seconds * 1e6), 0, state, uncertainty_s)
-
-
-def brief(decision: Decision) -> tuple[Outcome, Reason, str]:
-    """Return what a decision says."""
-    return decision.outcome, decision.reason, decision.rule
+MEASURE_ALL = rules(rule(id="measure-all", outcome="measure"))
 
 
 def test_a_good_pass_is_granted_by_the_rule_that_fired():
@@ -89,6 +64,8 @@ LOST = at(NOW, state=ClockState.LOST)
 # Each entry spoils one thing; they stand in the order in which they must be noticed.
 SPOILS: dict[tuple[Outcome, Reason, str], dict[str, object]] = {
     (Outcome.REFER, Reason.CLOCK_LOST, "check:clock"): {"now": LOST},
+    (Outcome.DENY, Reason.LIVE_STALE, "check:live"): {"live": Live(NOW - 31)},
+    (Outcome.DENY, Reason.LIVE_REPLAYED, "check:replay"): {"live": Live(NOW), "used_up": True},
     (Outcome.DENY, Reason.PASS_NOT_YET_VALID, "check:not-yet-valid"): {"not_before": NOW + 10},
     (Outcome.DENY, Reason.PASS_EXPIRED, "check:expired"): {"expires": NOW - 10},
     (Outcome.DENY, Reason.WRONG_GATE, "check:gate"): {"gates": frozenset({"west"})},
@@ -97,7 +74,7 @@ SPOILS: dict[tuple[Outcome, Reason, str], dict[str, object]] = {
     (Outcome.REFER, Reason.STATUS_UNKNOWN, "check:status"): {"statuses": None},
     (Outcome.REFER, Reason.NO_POLICY, "check:policy"): {"policy": None},
 }
-OF_THE_PASS = {"not_before", "expires", "gates", "directions"}
+OF_THE_PASS = {"live", "not_before", "expires", "gates", "directions"}
 
 
 def spoiled(*spoils: dict[str, object]) -> Decision:
@@ -129,8 +106,7 @@ def test_everything_wrong_at_once_tells_the_first():
 
 def test_no_rule_refers_to_the_guard():
     """A policy without a fitting row decides nothing: the guard does."""
-    empty = read_table(1, table())
-    assert brief(ask(policy=empty)) == (Outcome.REFER, Reason.NO_RULE, "check:no-rule")
+    assert brief(ask(policy=rules())) == (Outcome.REFER, Reason.NO_RULE, "check:no-rule")
 
 
 # --- the clock's edges -----------------------------------------------------------------------------------------------
@@ -201,8 +177,7 @@ MISSING_CHUNK = StatusList(CLEAN.manifest, {})
 )
 def test_an_unknown_status_is_never_ok(changes, listed):
     """No list, no chunk, no entry, no issuer or no index: the guard decides, whatever the policy would say."""
-    everybody = read_table(1, table(rule()))
-    assert brief(ask(credential(**changes), statuses=listed, policy=everybody))[:2] == (
+    assert brief(ask(credential(**changes), statuses=listed, policy=EVERYBODY))[:2] == (
         Outcome.REFER,
         Reason.STATUS_UNKNOWN,
     )
@@ -219,8 +194,7 @@ def test_a_delegated_visitor_pass_needs_no_status(listed):
 
 def test_a_revoked_pass_is_refused_whatever_the_policy_says():
     """Revocation is built in: no rule can grant it."""
-    everybody = read_table(1, table(rule()))
-    assert ask(policy=everybody, statuses=statuses({INDEX: Status.REVOKED})).reason is Reason.PASS_REVOKED
+    assert ask(policy=EVERYBODY, statuses=statuses({INDEX: Status.REVOKED})).reason is Reason.PASS_REVOKED
 
 
 # --- temperature -----------------------------------------------------------------------------------------------------
@@ -262,54 +236,53 @@ def test_nobody_is_measured_for_ever(band):
 def test_a_faulty_sensor_is_not_held_against_the_person():
     """A rule that denies after the sensor failed refers instead, without the rule's own words to the person."""
     words = {"zh": "请回家。", "en": "Please go home."}
-    strict = read_table(1, table(rule(outcome="deny", reason="no-face", say=words)))
+    strict = rules(rule(outcome="deny", reason="no-face", say=words))
     decision = ask(reading=TemperatureReading(Band.FAULT), policy=strict)
     assert brief(decision) == (Outcome.REFER, Reason.THERMOMETER_FAULT, "a")
     assert decision.say is None
     assert brief(ask(reading=TemperatureReading(Band.NO_READING), policy=strict))[0] is Outcome.DENY
 
 
-# --- over everything -------------------------------------------------------------------------------------------------
+# --- a second pass ---------------------------------------------------------------------------------------------------
 
-
-@settings(max_examples=150, deadline=None)
-@given(
-    st.sampled_from(PassClass),
-    st.none() | st.sampled_from([INDEX, 70_000]),
-    st.sampled_from(Band),
-    st.sampled_from(Direction),
-    st.booleans(),
-    st.sampled_from(["locked-down", "control", "precaution", "open"]),
-    st.none() | st.sampled_from(Status),
-    st.builds(at, st.integers(NOW - 40 * DAY_S, NOW + 40 * DAY_S), st.floats(0, 1e6), st.sampled_from(ClockState)),
+ACCOMPANIED = rules(
+    rule(id="child-alone", outcome="escort", when={"class": {"eq": "visitor"}, "escort": {"ne": "resident"}}),
+    rule(id="welcome"),
 )
-def test_every_decision_ends_and_explains_itself(kind, index, band, way, can_measure, level, status, now):
-    """Whatever is asked: an outcome, a reason of the table, a rule; grants only of known good status in their time."""
-    listed = None if status is None else statuses({INDEX: status})
-    times = {} if index else {"not_before": NOW, "expires": NOW + DAY_S}
-    holder = credential(pass_class=kind, status_index=index, **times)
-    place = site(way, can_measure=can_measure)
-    decision = ask(holder, reading=TemperatureReading(band), site=place, policy=policy(level), statuses=listed, now=now)
-    assert decision.reason in REASONS
-    assert decision.rule
-    if decision.outcome is Outcome.GRANT:
-        assert now.state is not ClockState.LOST
-        assert status is Status.OK or (index is None and kind is PassClass.VISITOR)
-        assert index == INDEX or kind is PassClass.VISITOR
-        assert holder.not_before - now.uncertainty_s <= now.seconds <= holder.expires + now.uncertainty_s
-        assert band in {Band.NORMAL, Band.NOT_MEASURED}
-    if decision.outcome is Outcome.DENY:
-        assert REASONS[decision.reason].matter is Matter.HOLDER
+CHILD = credential(pass_class=PassClass.VISITOR, cti=bytes(8))
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_a_refusal_denies_only_what_is_the_holders_matter(reason):
-    """Refusals of texts: the holder's matters are denied, all others are for the guard, never the person's fault."""
-    rejected = Rejected(reason, "", credential())
-    decision = refuse(rejected)
-    holders = REASONS[reason].matter is Matter.HOLDER
-    assert brief(decision) == (Outcome.DENY if holders else Outcome.REFER, reason, f"check:{reason}")
-    assert decision.credential == credential()
+def test_somebody_has_to_come_along():
+    """A rule that wants a second pass says so; the right one with it ends the wait, another leaves it."""
+    waiting = ask(CHILD, policy=ACCOMPANIED)
+    assert brief(waiting) == (Outcome.ESCORT, Reason.ESCORT_NEEDED, "child-alone")
+    assert (waiting.verdict, waiting.escort) == (Verdict.PENDING, None)
+    together = ask(CHILD, policy=ACCOMPANIED, escort=credential())
+    assert brief(together) == (Outcome.GRANT, Reason.GRANTED, "welcome")
+    assert (together.credential, together.escort) == (CHILD, credential())
+    stranger = credential(pass_class=PassClass.WORKER)
+    assert brief(ask(CHILD, policy=ACCOMPANIED, escort=stranger))[0] is Outcome.ESCORT
+
+
+@pytest.mark.parametrize("reading", [NOT_MEASURED, NORMAL])
+def test_the_second_pass_is_kept_through_a_screening(reading):
+    """Every decision about two people names the second, also while their temperature is awaited."""
+    measured = rules(rule(outcome="measure", when={"temperature": {"eq": "not-measured"}}), rule(id="b"))
+    decision = ask(CHILD, policy=measured, escort=credential(), reading=reading)
+    assert decision.outcome is (Outcome.MEASURE if reading is NOT_MEASURED else Outcome.GRANT)
+    assert decision.escort == credential()
+
+
+def test_the_risk_of_the_area_somebody_comes_from_counts():
+    """Of a returnee the pass's home zone, and not the gate's, gives the risk the rules see."""
+    returnee = credential(pass_class=PassClass.RETURNEE, home_zone=FAR_ZONE, extra_zones=frozenset({ZONE}))
+    by_risk = rules(
+        rule(id="register", outcome="refer", reason="register-first", when={"home_risk": {"eq": "high"}}),
+        rule(id="welcome"),
+        risks={FAR_ZONE[:4]: "high", ZONE: "low"},
+    )
+    assert brief(ask(returnee, policy=by_risk)) == (Outcome.REFER, Reason.REGISTER_FIRST, "register")
+    assert ask(policy=by_risk).outcome is Outcome.GRANT
 
 
 def test_the_level_of_the_gates_zone_counts():

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from station.core import cose
 from station.core.documents import (
     FUTURE_TOLERANCE_S,
+    LONGEST_LEAP,
     DocumentType,
     Envelope,
     HighWater,
@@ -20,6 +21,7 @@ from station.core.documents import (
     kid_of,
     open_document,
     open_held,
+    open_held_trust,
     open_trust,
 )
 from station.core.model import ClockState, Instant, PassClass, Rejected
@@ -283,7 +285,10 @@ def reason_of(verdict: Rejected | None) -> Reason | None:
         (envelope(POLICY, {}, seq=6, prev=bytes(32)), Reason.DOCUMENT_BROKEN_LINK),
         (envelope(POLICY, {}, seq=6, iat=NOW + FUTURE_TOLERANCE_S), None),
         (envelope(POLICY, {}, seq=6, iat=NOW + FUTURE_TOLERANCE_S + 1), Reason.DOCUMENT_FROM_FUTURE),
-        (envelope(POLICY, {}, seq=2**62, iat=NOW + 300 * DAY_S), Reason.DOCUMENT_FROM_FUTURE),
+        (envelope(POLICY, {}, seq=5 + LONGEST_LEAP, iat=NOW + 300 * DAY_S), Reason.DOCUMENT_FROM_FUTURE),
+        (envelope(POLICY, {}, seq=5 + LONGEST_LEAP), None),
+        (envelope(POLICY, {}, seq=6 + LONGEST_LEAP), Reason.DOCUMENT_FAST_FORWARD),
+        (envelope(POLICY, {}, seq=2**62, iat=NOW + 300 * DAY_S), Reason.DOCUMENT_FAST_FORWARD),
         (envelope(POLICY, {}, seq=6, exp=NOW), None),
         (envelope(POLICY, {}, seq=6, exp=NOW - 1), Reason.DOCUMENT_EXPIRED),
     ],
@@ -301,6 +306,16 @@ def test_the_first_document_needs_no_predecessor():
 def test_rollback_is_refused_after_the_document_in_force_is_lost():
     """The mark of the signing key alone, kept apart from the documents, still refuses what is older."""
     assert reason_of(admit(envelope(POLICY, {}, seq=4), None, SEEN, NOW_INSTANT)) is Reason.DOCUMENT_ROLLBACK
+
+
+def test_a_leap_is_measured_from_the_highest_number_known():
+    """From the key's own mark, else from the document in force, else from nothing: so far and not farther."""
+    edge, beyond = (envelope(POLICY, {}, seq=5 + LONGEST_LEAP + step) for step in (0, 1))
+    for in_force, seen in ((None, SEEN), (FIVE, {}), (FIVE, {STRANGER.kid: HighWater(10**9, bytes(32))})):
+        assert admit(edge, in_force, seen, NOW_INSTANT) is None
+        assert reason_of(admit(beyond, in_force, seen, NOW_INSTANT)) is Reason.DOCUMENT_FAST_FORWARD
+    assert admit(envelope(POLICY, {}, seq=LONGEST_LEAP), None, {}, NOW_INSTANT) is None
+    assert reason_of(admit(edge, None, {}, NOW_INSTANT)) is Reason.DOCUMENT_FAST_FORWARD
 
 
 def test_marks_are_kept_per_key():
@@ -340,6 +355,8 @@ def test_a_lost_clock_judges_no_dates_but_all_numbers():
         assert admit(new, FIVE, SEEN, lost) is None
     assert reason_of(admit(envelope(POLICY, {}, seq=4), FIVE, SEEN, lost)) is Reason.DOCUMENT_ROLLBACK
     assert reason_of(admit(envelope(POLICY, {"rules": []}, seq=5), FIVE, SEEN, lost)) is Reason.DOCUMENT_CONFLICT
+    leap = envelope(POLICY, {}, seq=6 + LONGEST_LEAP)
+    assert reason_of(admit(leap, FIVE, SEEN, lost)) is Reason.DOCUMENT_FAST_FORWARD
 
 
 def test_a_document_held_is_taken_apart_without_its_key():
@@ -350,6 +367,31 @@ def test_a_document_held_is_taken_apart_without_its_key():
     for damaged in (raw[:-1], raw + b"\x00", b"", cose.sign1(b"\x80", CENTRAL.kid, CENTRAL.private)):
         with pytest.raises(ValueError, match=r"\w"):
             open_held(damaged)
+
+
+def test_a_trust_bundle_held_is_taken_apart_without_its_roots():
+    """A bundle that took effect opens again after its roots were succeeded; a damaged one is a ValueError."""
+    raw = trust_raw(signers=[STRANGER, FIRST])
+    held = open_held_trust(raw)
+    assert held.envelope.signers == tuple(sorted((STRANGER.kid, FIRST.kid)))
+    assert held.keys == TRUST.keys
+    assert (held.envelope.raw, held.revoked) == (raw, frozenset())
+    twice = trust_raw(rows=[*key_rows(), key_rows()[0]])
+    policy = cose.sign(payload("policy", {}), [(root.kid, root.private) for root in ROOTS])
+    for damaged in (raw[:-1], raw + b"\x00", b"", document_raw("trust", {}), twice, policy):
+        with pytest.raises(ValueError, match=r"\w"):
+            open_held_trust(damaged)
+
+
+def test_a_withdrawn_key_has_no_role_left():
+    """A key that the status manifest withdraws signs nothing any more, whatever the bundle gives it; others do."""
+    withdrawn = replace(TRUST, revoked=frozenset({CENTRAL.kid}))
+    for role in Role:
+        assert withdrawn.key(CENTRAL.kid, role) is None
+    assert withdrawn.key(PASSES.kid, Role.PASS) == TRUST.key(PASSES.kid, Role.PASS) is not None
+    verdict = open_document(document_raw("policy", {}), POLICY, withdrawn, ZONE)
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason is Reason.DOCUMENT_OUT_OF_ROLE
 
 
 @settings(max_examples=60, deadline=None)

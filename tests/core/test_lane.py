@@ -26,12 +26,13 @@ from station.core.reasons import REASONS, Matter, Reason
 from station.core.signals import PATTERNS, Signal
 
 S, E, C = LaneState, LaneEvent, LaneCommand
-TIMES = LaneTimes(measure_us=3, refusal_us=5, guard_us=7)
-GRANT, DENY, REFER, MEASURE = (
+TIMES = LaneTimes(measure_us=3, refusal_us=5, guard_us=7, escort_us=9)
+GRANT, DENY, REFER, MEASURE, ESCORT = (
     Decision(Outcome.GRANT, Reason.GRANTED, "welcome"),
     Decision(Outcome.DENY, Reason.PASS_EXPIRED, "check:expired"),
     Decision(Outcome.REFER, Reason.GUARD_CHECK, "asked"),
     Decision(Outcome.MEASURE, Reason.MEASURE_FIRST, "measure-coming"),
+    Decision(Outcome.ESCORT, Reason.ESCORT_NEEDED, "bring-somebody"),
 )
 
 
@@ -124,13 +125,14 @@ def test_every_state_that_waits_has_a_deadline_or_somebody_to_end_it():
 @pytest.mark.parametrize("limit", LaneLimit)
 def test_limits_have_their_own_times(limit):
     """Each limit is the configured time of its name."""
-    assert TIMES.of(limit) == {LaneLimit.MEASURE: 3, LaneLimit.REFUSAL: 5, LaneLimit.GUARD: 7}[limit]
+    expected = {LaneLimit.MEASURE: 3, LaneLimit.REFUSAL: 5, LaneLimit.GUARD: 7, LaneLimit.ESCORT: 9}
+    assert TIMES.of(limit) == expected[limit]
 
 
 def test_outcomes_have_their_events():
-    """Every outcome has an event; all but "measure" have the event of their committed record."""
+    """Every outcome has an event; all but the two that wait for more have the event of their committed record."""
     assert set(OUTCOME_EVENT) == set(Outcome)
-    assert set(COMMITTED_EVENT) == set(Outcome) - {Outcome.MEASURE}
+    assert set(COMMITTED_EVENT) == set(Outcome) - {Outcome.MEASURE, Outcome.ESCORT}
 
 
 # --- transactions ----------------------------------------------------------------------------------------------------
@@ -178,6 +180,40 @@ def test_measure_first():
     assert after(E.DISMISSED, lane=lane) == (Lane(), [C.RECORD_DISMISSED])
 
 
+def test_a_second_pass_is_waited_for():
+    """Waiting for somebody to come along records nothing; the decision on both is recorded as any other."""
+    lane, done = after(ESCORT)
+    assert (lane.state, lane.decision, lane.deadline_us, done) == (S.ESCORTING, ESCORT, 109, [])
+    for decision in (GRANT, DENY, REFER):
+        decided, done = after(decision, lane=lane)
+        assert (decided.state, decided.decision, done) == (S.COMMITTING, decision, [C.RECORD])
+    assert after(GRANT, E.COMMITTED_GRANT, lane=lane)[1] == [C.RECORD, C.UNLOCK]
+
+
+def test_nobody_who_comes_alone_is_waited_for_for_ever():
+    """Without a second pass the wait ends at its deadline, or the guard ends it; both are recorded."""
+    lane, _ = after(ESCORT)
+    assert after(E.DEADLINE, lane=lane) == (Lane(), [C.RECORD_UNESCORTED])
+    assert after(E.DISMISSED, lane=lane) == (Lane(), [C.RECORD_DISMISSED])
+
+
+def test_two_people_may_be_measured_after_they_have_come_together():
+    """The second pass may lead to a screening, and a screening to a second pass; each has its own time."""
+    lane, done = after(ESCORT, MEASURE)
+    assert (lane.state, lane.decision, lane.deadline_us, done) == (S.MEASURING, MEASURE, 103, [C.MEASURE])
+    lane, done = after(MEASURE, ESCORT)
+    assert (lane.state, lane.decision, lane.deadline_us, done) == (S.ESCORTING, ESCORT, 109, [C.MEASURE])
+
+
+def test_another_person_who_needs_company_begins_the_wait_anew():
+    """A second pass that is unfit leaves the wait with its own time; a refusal of it takes the place of the wait."""
+    lane, _ = after(ESCORT)
+    moved, commands = handle(lane, E.ESCORT, 105, TIMES, ESCORT)
+    assert (moved.state, moved.deadline_us, commands) == (S.ESCORTING, 114, ())
+    refused, done = after(E.REFUSED_AGAIN, lane=lane)
+    assert (refused.state, refused.deadline_us, done) == (S.REFUSED, 105, [])
+
+
 @pytest.mark.parametrize("decision", [GRANT, DENY, REFER])
 def test_a_failed_commit_refuses_whatever_was_decided(decision):
     """Without a record there is an alarm, no unlock, and the station's fault is shown, not the person's."""
@@ -197,9 +233,9 @@ def test_a_relay_that_does_not_move_is_the_stations_fault():
 
 
 def test_the_next_person_need_not_wait_for_the_end_of_a_refusal():
-    """While a refusal or a referral is shown, the next decision is taken up."""
-    for first, committed in ((DENY, E.COMMITTED_DENY), (REFER, E.COMMITTED_REFER)):
-        lane, _ = after(first, committed)
+    """While a refusal or a referral is shown, or somebody is waited for, the next decision is taken up."""
+    for first, *committed in ((DENY, E.COMMITTED_DENY), (REFER, E.COMMITTED_REFER), (MEASURE,), (ESCORT,)):
+        lane, _ = after(first, *committed)
         lane, done = after(GRANT, lane=lane)
         assert (lane.state, lane.decision, done) == (S.COMMITTING, GRANT, [C.RECORD])
 
@@ -221,7 +257,8 @@ def test_the_guard_opens_during_a_passage():
 
 def test_a_door_that_moves_for_reasons_of_its_own_records_no_passage():
     """REX, fire or a key open the door while nobody is granted: no passage is recorded."""
-    for lane in (Lane(), after(DENY, E.COMMITTED_DENY)[0], after(REFER, E.COMMITTED_REFER)[0], after(MEASURE)[0]):
+    waiting = after(MEASURE)[0], after(ESCORT)[0]
+    for lane in (Lane(), after(DENY, E.COMMITTED_DENY)[0], after(REFER, E.COMMITTED_REFER)[0], *waiting):
         assert after(E.PASSED, E.SHUT, E.NOT_PASSED, E.RELAY_FAILED, lane=lane) == (lane, [])
 
 
@@ -229,9 +266,10 @@ def test_a_door_that_moves_for_reasons_of_its_own_records_no_passage():
 
 
 def test_each_situation_has_its_signal():
-    """Ready, measuring, granted, denied and referred are told apart."""
+    """Ready, measuring, waiting for a second pass, granted, denied and referred are told apart."""
     assert signal(Lane()) is Signal.READY
     assert signal(after(MEASURE)[0]) is Signal.MEASURING
+    assert signal(after(ESCORT)[0]) is Signal.ESCORTING
     assert signal(after(GRANT, E.COMMITTED_GRANT)[0]) is Signal.GRANTED
     assert signal(after(DENY, E.COMMITTED_DENY)[0]) is Signal.DENIED
     assert signal(after(REFER, E.COMMITTED_REFER)[0]) is Signal.REFERRED

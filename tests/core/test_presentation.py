@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from station.core.presentation import (
     FLICKER_US,
-    MOST_TEXTS,
+    MOST_MARKS,
     MOST_UNSIGNED,
     REPEAT_WINDOW_US,
     Attention,
@@ -25,17 +25,25 @@ FRAME_US = 33_000
 REARM_US = 3_000_000
 
 
+def printed(*texts: str) -> dict[str, str]:
+    """Return texts that stand for nothing but themselves."""
+    return {text: text for text in texts}
+
+
 class Watching:
     """A lane's attention over a run of frames."""
 
     def __init__(self) -> None:
         self.attention, self.now_us = Attention(), 1_000_000
 
-    def frames(self, count: int, *texts: str) -> list[str]:
-        """Show the same texts for some frames; return all that counted as newly held up."""
+    def frames(self, count: int, *texts: str, **live: str) -> list[str]:
+        """Show the same texts for some frames; return all that counted as newly held up.
+
+        Plain texts stand for themselves, as printed passes do; `live`: text to identity.
+        """
         taken: list[str] = []
         for _ in range(count):
-            self.attention, fresh = look(self.attention, texts, self.now_us, REARM_US)
+            self.attention, fresh = look(self.attention, printed(*texts) | live, self.now_us, REARM_US)
             taken += fresh
             self.now_us += FRAME_US
         return taken
@@ -123,23 +131,82 @@ def test_a_busy_lane_takes_up_nothing():
     watching = Watching()
     watching.frames(1, "A")
     for _ in range(100):
-        watching.attention = keep(watching.attention, ["A", "B"], watching.now_us)
+        watching.attention, others = keep(watching.attention, printed("A", "B"), watching.now_us)
+        assert others
         watching.now_us += FRAME_US
+    assert not keep(watching.attention, printed("A"), watching.now_us)[1]
     assert watching.frames(1, "A") == []
     assert watching.frames(1, "A", "B") == ["B"]
+
+
+def test_a_phone_that_draws_its_code_anew_is_one_presentation():
+    """A live page held up for a minute, with a new text every ten seconds, is newly held up once."""
+    watching = Watching()
+    taken = []
+    for number in range(6):
+        taken += watching.frames(300, **{f"code {number}": "phone"})
+    assert taken == ["code 0"]
+
+
+def test_a_phone_away_for_the_rearm_time_is_new_with_any_code():
+    """Out of sight for the rearm time, a phone is a new presentation, with its old code and with a new one."""
+    for text in ("old", "new"):
+        watching = Watching()
+        watching.frames(5, old="phone")
+        watching.now_us += REARM_US - FRAME_US - 1
+        assert watching.frames(1, **{text: "phone"}) == []
+        watching.now_us += REARM_US - FRAME_US
+        assert watching.frames(1, **{text: "phone"}) == [text]
+
+
+def test_a_dead_code_made_fresh_is_a_new_presentation():
+    """A code too old counts for itself; when the page draws the next one, that is new at once, and once."""
+    watching = Watching()
+    assert watching.frames(30, stale="stale") == ["stale"]
+    assert watching.frames(30, fresh="phone") == ["fresh"]
+
+
+def test_a_code_that_dies_in_sight_is_not_new():
+    """A text seen as a living code stays known when, used up or too old, it begins to count for itself."""
+    watching = Watching()
+    assert watching.frames(30, code="phone") == ["code"]
+    assert watching.frames(30, code="code") == []
+
+
+def test_two_phones_are_two_presentations():
+    """Each phone is new once though both draw their codes anew."""
+    watching = Watching()
+    assert watching.frames(30, a1="phone a") == ["a1"]
+    watching.now_us += FLICKER_US
+    assert watching.frames(30, b1="phone b") == ["b1"]
+    assert watching.frames(30, b2="phone b") == []
+    watching.now_us += FLICKER_US
+    assert watching.frames(30, a2="phone a") == ["a2"]
+
+
+def test_a_busy_lane_keeps_a_phone_by_its_identity():
+    """While the lane is busy, a phone's next code is no news, and stays so afterwards; another phone's is."""
+    watching = Watching()
+    watching.frames(1, one="phone")
+    for number in range(3 * REARM_US // FRAME_US):
+        watching.attention, others = keep(watching.attention, {f"code {number}": "phone"}, watching.now_us)
+        assert not others
+        watching.now_us += FRAME_US
+    assert watching.frames(1, last="phone") == []
+    assert keep(watching.attention, {"other": "other phone"}, watching.now_us)[1]
 
 
 def test_memory_is_bounded():
     """Of more texts than may be remembered, those unseen for longest are forgotten."""
     watching = Watching()
-    watching.frames(1, *(str(number) for number in range(MOST_TEXTS + 10)))
-    assert list(watching.attention.seen) == [str(number) for number in range(10, MOST_TEXTS + 10)]
+    watching.frames(1, *(str(number) for number in range(MOST_MARKS + 10)))
+    assert list(watching.attention.seen) == [str(number) for number in range(10, MOST_MARKS + 10)]
 
 
 def test_who_is_still_in_view_is_not_forgotten():
     """A text seen again counts as seen last: the flood that follows pushes out others first."""
     watching = Watching()
-    watching.frames(1, "A", *(str(number) for number in range(MOST_TEXTS - 1)))
+    watching.frames(1, "A", *(str(number) for number in range(MOST_MARKS - 1)))
     watching.frames(1, "A")
     watching.frames(1, "new")
     assert "A" in watching.attention.seen
@@ -151,12 +218,33 @@ def test_whatever_is_shown(frames):
     """New texts are among those shown, a text in two frames running within the flicker time is new at most once."""
     attention, now_us, before = Attention(), 0, set()
     for texts, pause_us in frames:
-        attention, fresh = look(attention, sorted(texts), now_us, REARM_US)
+        attention, fresh = look(attention, printed(*sorted(texts)), now_us, REARM_US)
         assert set(fresh) <= texts
         assert not set(fresh) & before
         assert texts <= set(attention.seen)
         now_us += pause_us
         before = texts if pause_us < FLICKER_US else set()
+
+
+@given(
+    st.lists(
+        st.tuples(st.dictionaries(st.integers(0, 9), st.sampled_from(["", "p", "q"])), st.integers(1, 2 * REARM_US)),
+        max_size=40,
+    )
+)
+def test_whatever_phones_show(frames):
+    """What was seen in the frame before, by text or by phone, is not new; what is known is kept by both its marks."""
+    attention, now_us, before = Attention(), 0, set()
+    for shown, pause_us in frames:
+        texts = {f"text {number}": phone or f"text {number}" for number, phone in shown.items()}
+        marks = {mark for pair in texts.items() for mark in pair}
+        attention, fresh = look(attention, texts, now_us, REARM_US)
+        assert not {mark for text in fresh for mark in (text, texts[text])} & before
+        assert marks <= set(attention.seen)
+        kept, others = keep(attention, texts, now_us)
+        assert (kept, others) == (attention, False)
+        now_us += pause_us
+        before = marks if pause_us < FLICKER_US else set()
 
 
 # --- repeated refusals -----------------------------------------------------------------------------------------------

@@ -144,6 +144,32 @@ def test_unknown_fields_refuse_the_manifest():
     assert "unknown keys: 'note'" in verdict.detail
 
 
+def test_withdrawn_keys_are_named_by_their_ids():
+    """The manifest may name signing keys that are withdrawn; without the field there are none."""
+    verdict = manifest(revoked=[PASSES.kid, VISITORS.kid, PASSES.kid])
+    assert isinstance(verdict, StatusManifest)
+    assert verdict.revoked == {PASSES.kid, VISITORS.kid}
+    assert good().revoked == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("revoked", "says"),
+    [
+        (None, "revoked is not a list"),
+        (PASSES.kid, "revoked is not a list"),
+        ([PASSES.kid[:3]], "revoked kid is not 4 bytes"),
+        ([PASSES.kid.hex()], "revoked kid is not 4 bytes"),
+        ([PASSES.kid] * 1001, "revoked is not a list of at most 1000"),
+    ],
+)
+def test_a_malformed_list_of_withdrawn_keys_refuses_the_manifest(revoked, says):
+    """Nobody's key is withdrawn, and nobody's kept, by a list that cannot be read."""
+    verdict = manifest(revoked=revoked)
+    assert isinstance(verdict, Rejected)
+    assert verdict.reason is Reason.DOCUMENT_MALFORMED
+    assert says in verdict.detail
+
+
 def test_an_empty_list_has_no_chunks():
     """An issuer without passes is listed with nothing, and every index of it is unknown."""
     held = gather(good([PASSES.kid, 0, []]), [])

@@ -88,3 +88,44 @@ def test_a_new_file_is_found(tmp_path, database):
     again.execute(ROW.format("'policy'", "x'07'"))
     again.close()
     assert [arrival.raw for arrival in inbox.arrivals(0)] == [b"\x07"]
+
+
+def test_chunks_and_deltas_are_no_documents(tmp_path, database):
+    """What belongs to a manifest is not handed on by itself; deltas are asked for, newest first and not without end."""
+    for number in range(12):
+        database.execute(ROW.format("'status-delta'", f"x'{number:02x}'"))
+    database.execute(ROW.format("'status-chunk'", "x'bb'"))
+    database.execute(ROW.format("'status-delta'", "'text'"))
+    inbox = Inbox(tmp_path)
+    assert inbox.arrivals(0) == []
+    assert inbox.deltas() == [bytes([number]) for number in range(11, 3, -1)]
+
+
+def test_a_chunk_is_found_by_the_beginning_of_its_hash(tmp_path, database):
+    """A base is named by eight bytes; another type under the same hash is none."""
+    row = "INSERT INTO inbox(type, hash, raw, received_us) VALUES (?, ?, ?, 1)"
+    database.execute(row, ("status-chunk", b"12345678rest", b"chunk"))
+    database.execute(row, ("policy", b"abcdefghrest", b"policy"))
+    inbox = Inbox(tmp_path)
+    assert inbox.chunk_like(b"12345678") == b"chunk"
+    assert inbox.chunk_like(b"12345679") is None
+    assert inbox.chunk_like(b"abcdefgh") is None
+
+
+def test_notices_come_in_order_and_odd_ones_are_passed_over(tmp_path, database):
+    """What the other gates report is read from where the last look ended; rows of the wrong type or size are not."""
+    for raw in ("x'01'", "'text'", "7", "zeroblob(5000000)", "x'02'"):
+        database.execute(f"INSERT INTO peer(raw, received_us) VALUES ({raw}, 1)")
+    inbox = Inbox(tmp_path)
+    assert inbox.notices(0) == [(1, b"\x01"), (5, b"\x02")]
+    assert inbox.notices(1) == [(5, b"\x02")]
+    assert inbox.notices(5) == []
+
+
+def test_a_file_of_an_older_gate_sync_has_no_notices(tmp_path, database):
+    """Where the table is not there yet, there is nothing new, and the rest of the file is read."""
+    database.execute("DROP TABLE peer")
+    database.execute(ROW.format("'policy'", "x'01'"))
+    inbox = Inbox(tmp_path)
+    assert inbox.notices(0) == []
+    assert [arrival.raw for arrival in inbox.arrivals(0)] == [b"\x01"]

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from station.core.events import GENESIS, Kind, chain, decode
-from station.core.model import Instant
+from station.core.model import ClockState, Instant
 from station.journal import Change, Journal, JournalFault, set_state
 
 NOW = Instant(1_700_000_000_000_000, 5_000_000)
@@ -23,7 +23,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from station.core.events import Kind
-from station.core.model import Instant
+from station.core.model import ClockState, Instant
 from station.journal import Journal, set_state
 journal = Journal(Path(sys.argv[1]), "boot")
 for number in range(1_000_000):
@@ -166,3 +166,28 @@ def test_a_reader_works_after_the_writer_closed(tmp_path):
     assert (tmp_path / "journal.db-wal").exists()
     assert len(rows(tmp_path)) == 1
     assert (tmp_path / "journal.db").stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_of_the_first_schema_is_brought_up(tmp_path):
+    """A journal from before passages were remembered keeps its stream and events, and gets what is missing."""
+    journal = Journal(tmp_path, "boot-1")
+    journal.append(Kind.BOOT, {}, NOW)
+    epoch = journal.epoch
+    for table in ("passage", "live_used", "forgiven"):
+        journal.rows(f"DROP TABLE {table}")
+    journal.rows("PRAGMA user_version = 1")
+    journal.close()
+    renewed = Journal(tmp_path, "boot-2")
+    assert renewed.quarantined is None
+    assert (renewed.epoch, renewed.seq) == (epoch, 1)
+    assert renewed.append(Kind.BOOT, {}, NOW, [Change("INSERT INTO live_used VALUES (?, ?)", (b"cti", 1))]) == 2
+    assert renewed.rows("PRAGMA user_version") == [(2,)]
+    renewed.close()
+
+
+def test_the_time_to_go_on_from_is_that_of_a_trusted_clock(journal):
+    """Events of a clock in holdover, which a guard may have set, or of a lost one, do not count."""
+    assert journal.last_wall_us() == 0
+    for state, wall_us in ((ClockState.LOST, 5), (ClockState.TRUSTED, 7), (ClockState.HOLDOVER, 99)):
+        journal.append(Kind.CLOCK, {}, Instant(wall_us, 1, state))
+    assert journal.last_wall_us() == 7

@@ -136,5 +136,3 @@ class Passages:
         assert not self.relay.unlocked, "the door was not locked behind"
         self.clock.move(7_000_000)
         self.flow.expire()
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -15,21 +16,28 @@ from drivers.camera.recorded import load_gray
 from drivers.decoder import read_still
 from station.core.credential import parse
 from station.core.model import Credential
+from station.ports import Gray
 from tests.core.issuing import NOW, TRUST
 
 ROOT = Path(__file__).parents[2]
 SERVE = "from sync.central.phone_page import serve_page; serve_page(port=0, ready=lambda url: print(url, flush=True))"
-QUIET_MODULES, FINDER_MODULES = 4, 7
+DOTS = 2
+"""Of the screen, per CSS pixel."""
+FINDER_MODULES = 7
 
 
 class PhoneServer:
-    """The page's own server on a free loopback port, ended by its process id."""
+    """A server with the page on a free loopback port, ended by its process id: our own, or Python's for `folder`."""
 
-    def __init__(self) -> None:
-        self._child = subprocess.Popen([sys.executable, "-c", SERVE], stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    def __init__(self, folder: Path | None = None) -> None:
+        foreign = ["-u", "-m", "http.server", "0", "--bind", "127.0.0.1", "--directory", str(folder)]
+        command = [sys.executable, *(foreign if folder else ["-c", SERVE])]
+        quiet = subprocess.DEVNULL if folder else None
+        self._child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=quiet, text=True, cwd=ROOT)
         assert self._child.stdout is not None
-        self.url = self._child.stdout.readline().strip()
-        assert self.url.startswith("http://127.0.0.1:"), "the page's server did not start"
+        said = re.search(r"http://127\.0\.0\.1:\d+/", self._child.stdout.readline())
+        assert said, "the page's server did not start"
+        self.url = said[0]
 
     @property
     def port(self) -> int:
@@ -49,12 +57,12 @@ class Phone:
     """One person's phone: storage of its own, a clock that stands where the test puts it."""
 
     def __init__(self, browser: Any, url: str, shots: Path, size: tuple[int, int] = (360, 640)) -> None:
-        """`browser`: Playwright's; `shots`: a folder for pictures of the screen; `size`: CSS pixels, two dots each."""
+        """`browser`: Playwright's; `shots`: a folder for pictures of the screen; `size`: CSS pixels."""
         width, height = size
         self.url, self._shots, self._taken = url, shots, 0
         self.context = browser.new_context(
             viewport={"width": width, "height": height},
-            device_scale_factor=2,
+            device_scale_factor=DOTS,
             is_mobile=True,
             has_touch=True,
             locale="zh-CN",
@@ -107,12 +115,19 @@ class Phone:
         """Wait until the code of this moment is drawn."""
         self.page.wait_for_selector(f'#code[data-t="{t}"][data-nonce="{nonce.hex()}"]')
 
-    def picture(self, selector: str = "") -> Path:
-        """A screenshot of the screen, or of one element alone."""
+    def picture(self) -> Path:
+        """A screenshot of what is on the screen."""
         self._taken += 1
         path = self._shots / f"screen-{self._taken}.png"
-        (self.page.locator(selector) if selector else self.page).screenshot(path=str(path))
+        self.page.screenshot(path=str(path))
         return path
+
+    def code(self, selector: str = "#code") -> Gray:
+        """A code with its quiet zone, cut out of a screenshot two dots inside its edge, which browsers shift."""
+        self.page.locator(selector).scroll_into_view_if_needed()
+        box = self.page.locator(selector).bounding_box()
+        left, top, side = (round(box[name] * DOTS) for name in ("x", "y", "width"))
+        return load_gray(self.picture(), "test")[top + 2 : top + side - 2, left + 2 : left + side - 2]
 
     def text(self) -> str:
         """The one code on the screen, as the station's reader reads it from a picture."""
@@ -131,15 +146,16 @@ def link(text: str) -> str:
     return "#p=" + quote(text, safe="")
 
 
-def version(picture: Path) -> int:
-    """The version of the QR code that fills a picture with its quiet zone, measured; checks the quiet zone, too."""
-    dark = load_gray(picture, "test") < 128
+def measured(code: Gray) -> tuple[int, float]:
+    """The version of the QR code in a picture that holds nothing else, and its quiet zone in modules.
+
+    Fails where the code is not square or its modules are not of one whole number of dots: counted on its frame.
+    """
+    dark = code < 128
     rows, columns = np.flatnonzero(dark.any(axis=1)), np.flatnonzero(dark.any(axis=0))
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    first = dark[rows[0], left:]
-    module = int(np.argmin(first)) / FINDER_MODULES  # the upper edge of the finder pattern is seven dark modules
-    for margin in (left, int(rows[0]), dark.shape[1] - right, dark.shape[0] - int(rows[-1]) - 1):
-        assert margin >= QUIET_MODULES * module
+    (top, bottom), (left, right) = (rows[0], rows[-1] + 1), (columns[0], columns[-1] + 1)
+    module = int(np.argmin(dark[top, left:])) / FINDER_MODULES  # the finder pattern's upper edge is seven dark modules
     count = (right - left) / module
-    assert count == round(count), "the modules are not whole pixels"
-    return (round(count) - 17) // 4
+    assert count == (bottom - top) / module == round(count), "the modules are not whole dots"
+    quiet = min(left, top, code.shape[1] - right, code.shape[0] - bottom) / module
+    return (round(count) - 17) // 4, quiet

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from station.core import base45
 from station.core.model import Live
+from sync.central.phone_page import write_page
 from tests.core.issuing import DAY_S, NOW, TYPICAL, pass_text
 
 from .conftest import CHROMIUM
@@ -130,6 +133,41 @@ def test_it_works_offline_after_the_first_load(new_phone):
     assert phone.shown().live == Live(NOW, NONCE)
 
 
+def test_any_web_server_can_serve_it(new_phone, tmp_path):
+    """Written into a folder below another site's, and served without any of our headers, it works and works offline."""
+    write_page(tmp_path / "site" / "gate" / "pass")
+    server = PhoneServer(tmp_path / "site")
+    phone = new_phone(f"{server.url}gate/pass/")
+    phone.open()
+    phone.open(link(pass_text(phone_key=phone.key())))
+    phone.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    server.stop()
+    phone.reload()
+    phone.drawn(NOW)
+    assert phone.shown().live == Live(NOW)
+
+
+def test_everything_is_said_in_both_languages(phone):
+    """Every message has Chinese and English words, and so has every part of the page itself."""
+    pairs, parts = phone.page.evaluate(
+        """async () => {
+          const { PROBLEMS, SAID } = await import("./words.js");
+          const said = [...Object.values(PROBLEMS), ...Object.values(SAID)];
+          const parts = [...document.querySelectorAll(".zh")];
+          return [
+            said.map((one) => typeof one === "function" ? one(1, 2) : one),
+            parts.map((zh) => [zh.textContent, zh.nextElementSibling.textContent]),
+          ];
+        }"""
+    )
+    assert len(pairs) >= 15
+    assert len(parts) >= 15
+    for zh, en in (*pairs, *parts):
+        assert re.search(r"[\u4e00-\u9fff]", zh), zh
+        assert re.search(r"[A-Za-z]{3}", en), en
+        assert not re.search(r"[\u4e00-\u9fff]", en), en
+
+
 def test_an_unprotected_address_is_told(new_phone, server):
     """Over plain http to another machine no browser keeps a key; the page says so and names the printed card."""
     phone = new_phone(f"http://phone.example:{server.port}/")
@@ -147,4 +185,4 @@ def test_the_code_is_in_sight_at_once(holder):
     assert box["y"] >= 0
     assert box["y"] + box["height"] <= 640
     assert box["width"] >= 300
-    assert holder.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert holder.page.evaluate("document.documentElement.scrollWidth") == 360

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -25,10 +26,24 @@ from station.ports import (
     PassageView,
     SignInAttempt,
     StationView,
+    VisitorAnswer,
+    VisitorRequest,
 )
 from station.screen.serve import ScreenServer
 
 NAME, PIN = "g07", "402716"
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium")
 
 
 def both(zh: str, en: str) -> dict[str, str]:
@@ -74,13 +89,14 @@ def a_view(*lanes: LaneView, **fields) -> StationView:
 
 
 class FakeGate:
-    """Answers at once what `answers` says, or never where that is None."""
+    """Answers at once what `answer` (for visitors `visitor`) says, or never where that is None."""
 
     def __init__(self) -> None:
         self.current = a_view()
-        self.requests: list[GuardRequest | SignInAttempt] = []
+        self.requests: list[GuardRequest | VisitorRequest | SignInAttempt] = []
         self.locked_s = 0.0
         self.answer: GuardAnswer | None = GuardAnswer(accepted=True, text=both("门已开", "The door is open"))
+        self.visitor: VisitorAnswer | None = VisitorAnswer(None, both("未授权", "No delegation"))
         self.listeners: list[Callable[[], None]] = []
 
     def view(self) -> StationView:
@@ -106,11 +122,16 @@ class FakeGate:
         """As set by the test."""
         return self.locked_s
 
-    def submit(self, request: GuardRequest | SignInAttempt) -> None:
+    def submit(self, request: GuardRequest | VisitorRequest | SignInAttempt) -> None:
         """Record and answer."""
         self.requests.append(request)
-        if self.answer is not None:
-            request.answer.set_result(self.answer)
+        answer = self.visitor if isinstance(request, VisitorRequest) else self.answer
+        if answer is not None:
+            request.answer.set_result(answer)
+
+    def asked(self, kind: type) -> list:
+        """What was asked of one kind."""
+        return [one for one in self.requests if isinstance(one, kind)]
 
 
 class Page:
@@ -211,9 +232,15 @@ def gate() -> FakeGate:
 
 
 @pytest.fixture
-def server(gate, guards_path) -> Iterator[ScreenServer]:
+def live_page() -> str:
+    """Address of the phones' pass page; tests put their own in place."""
+    return ""
+
+
+@pytest.fixture
+def server(gate, guards_path, live_page) -> Iterator[ScreenServer]:
     """A screen on a free port."""
-    running = ScreenServer(gate, ScreenConfig(port=0), guards_path)
+    running = ScreenServer(gate, ScreenConfig(port=0), guards_path, live_page)
     running.start()
     yield running
     running.stop()
@@ -238,3 +265,49 @@ def watch(page) -> Iterator[Callable[[], Events]]:
     yield begin
     for events in opened:
         events.close()
+
+
+# --- a real browser --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[object]:
+    """Debian's Chromium, driven by Playwright."""
+    api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install -e .[dev])")
+    with api.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1024, 600), (1920, 1080)], ids=["1024x600", "1920x1080"])
+def window(chromium, server, request):
+    """The page in a window of a usual size; fails the test when the page logs an error."""
+    width, height = request.param
+    context = chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on("console", lambda line: problems.append(line.text) if "Content Security" in line.text else None)
+    opened.goto(server.url)
+    opened.wait_for_selector(".lane")
+    yield opened
+    context.close()
+    assert problems == []
+
+
+def sign_in(window) -> None:
+    """Sign in through the dialog."""
+    window.click("#session")
+    window.fill("#name", NAME)
+    window.fill("#pin", PIN)
+    window.press("#pin", "Enter")
+    window.wait_for_selector(f"#operator:has-text('{NAME}')")
+
+
+def snapshot(window, name: str) -> None:
+    """Keep a picture where GATE_STATION_SHOTS names a folder (the documentation's pictures are made so)."""
+    if folder := os.environ.get("GATE_STATION_SHOTS"):
+        window.evaluate("document.fonts.ready")
+        size = window.viewport_size
+        window.screenshot(path=f"{folder}/{name}-{size['width']}.png")

@@ -34,7 +34,9 @@ def test_page_and_its_files(page):
 def test_page_needs_nothing_from_outside():
     """No file of the page names another host, and the page has no inline script or style."""
     static = files("station.screen").joinpath("static")
-    for name in ("index.html", "gate.css", "gate.js"):
+    names = [name for name, _ in app.STATIC.values() if name.endswith((".html", ".css", ".js"))]
+    assert {path.name for path in static.iterdir() if path.name.endswith(".js")} <= set(names)
+    for name in names:
         text = static.joinpath(name).read_text(encoding="utf-8").replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?:|[\"'(]//", text), name
     html = static.joinpath("index.html").read_text(encoding="utf-8")
@@ -44,7 +46,7 @@ def test_page_needs_nothing_from_outside():
 def test_every_shape_is_drawn():
     """Each shape of the table of signals has its symbol in the page, and each signal its words in the script."""
     static = files("station.screen").joinpath("static")
-    html, script = (static.joinpath(name).read_text(encoding="utf-8") for name in ("index.html", "gate.js"))
+    html, script = (static.joinpath(name).read_text(encoding="utf-8") for name in ("index.html", "words.js"))
     for signal, pattern in PATTERNS.items():
         assert f'<symbol id="{pattern.shape}"' in html
         assert f'"{signal.value}": [' in script
@@ -249,7 +251,7 @@ def test_world_readable_guards_sign_nobody_in(gate, page, guards_path, caplog):
     assert [record.levelname for record in caplog.records] == ["ERROR", "INFO"]
 
 
-@pytest.mark.parametrize("verb", ["open", "dismiss"])
+@pytest.mark.parametrize("verb", list(GuardVerb))
 def test_guard_operates_a_lane(gate, page, verb):
     """A signed-in guard's wish reaches the gate with lane, name and reason, and the gate's answer is shown."""
     page.sign_in()

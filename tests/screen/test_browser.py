@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -15,51 +12,11 @@ from station.core.reasons import Reason
 from station.core.signals import PATTERNS, Signal
 from station.ports import Condition, GuardRequest, HealthView, StationView
 
-from .conftest import NAME, PIN, a_view, both, lane, passage
+from .conftest import NAME, PIN, a_view, both, lane, needs_chromium, passage, sign_in, snapshot
 
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 NOW_US = time.time_ns() // 1000 - 23_000_000
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"),
-]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    """Debian's Chromium, driven by Playwright."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install -e .[dev])")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture(params=[(1024, 600), (1920, 1080)], ids=["1024x600", "1920x1080"])
-def window(chromium, server, request):
-    """The page in a window of a usual size; fails the test when the page logs an error."""
-    width, height = request.param
-    context = chromium.new_context(viewport={"width": width, "height": height}, locale="zh-CN")
-    opened = context.new_page()
-    problems: list[str] = []
-    opened.on("pageerror", lambda error: problems.append(str(error)))
-    opened.on("console", lambda line: problems.append(line.text) if "Content Security" in line.text else None)
-    opened.goto(server.url)
-    opened.wait_for_selector(".lane")
-    yield opened
-    context.close()
-    assert problems == []
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 def rich_view() -> StationView:
@@ -133,23 +90,6 @@ def rich_view() -> StationView:
     return a_view(waiting, refused, passages=passages, health=health, unacknowledged=42, linked=False, now_us=NOW_US)
 
 
-def sign_in(window) -> None:
-    """Sign in through the dialog."""
-    window.click("#session")
-    window.fill("#name", NAME)
-    window.fill("#pin", PIN)
-    window.press("#pin", "Enter")
-    window.wait_for_selector(f"#operator:has-text('{NAME}')")
-
-
-def snapshot(window, name: str) -> None:
-    """Keep a picture where GATE_STATION_SHOTS names a folder (the documentation's pictures are made so)."""
-    if folder := os.environ.get("GATE_STATION_SHOTS"):
-        window.evaluate("document.fonts.ready")
-        size = window.viewport_size
-        window.screenshot(path=f"{folder}/{name}-{size['width']}.png")
-
-
 def test_a_guards_night(gate, server, window):
     """Colour, shape and both languages; sign-in; opening with a reason; the cover as soon as the server is gone."""
     gate.publish(rich_view())
@@ -171,7 +111,7 @@ def test_a_guards_night(gate, server, window):
     snapshot(window, "reason")
     window.click("#reason-do")
     window.wait_for_selector("#notice:not([hidden])")
-    asked = [one for one in gate.requests if isinstance(one, GuardRequest)]
+    asked = gate.asked(GuardRequest)
     assert [(one.verb, one.lane, one.operator) for one in asked] == [("open", "east-in", NAME)]
     assert asked[0].why == "住户，证件已核对 / Resident, papers checked"
 

@@ -80,7 +80,9 @@ class Journal:
         self._db.execute("INSERT OR IGNORE INTO stream VALUES (1, ?, ?)", (minted, time.time_ns() // 1000))
         self.epoch = next(iter(self._db.execute("SELECT epoch FROM stream")))[0]
 
-    def write(self, count: int = 1, payload: dict[str, object] | None = None) -> int:
+    def write(
+        self, count: int = 1, payload: dict[str, object] | None = None, kind: events.Kind = events.Kind.DECISION
+    ) -> int:
         """Write events in one transaction and return the last sequence number."""
         with self._db:
             rows = list(self._db.execute("SELECT seq, hash FROM event ORDER BY seq DESC LIMIT 1"))
@@ -88,7 +90,7 @@ class Journal:
             for _ in range(count):
                 seq += 1
                 now = Instant(time.time_ns() // 1000, time.monotonic_ns() // 1000)
-                raw = events.encode(seq, now, "b1", events.Kind.DECISION, {**PAYLOAD, "n": seq, **(payload or {})})
+                raw = events.encode(seq, now, "b1", kind, {**PAYLOAD, "n": seq, **(payload or {})})
                 head = events.chain(head, raw)
                 self._db.execute("INSERT INTO event VALUES (?, ?, ?)", (seq, raw, head))
         return seq
@@ -133,12 +135,12 @@ def key_file(directory: Path) -> Path:
     return path
 
 
-def sync_toml(directory: Path, port: int) -> Path:
+def sync_toml(directory: Path, port: int, station: str = STATION) -> Path:
     """Write a configuration of gate-sync with short waits."""
     path = directory / "sync.toml"
     path.write_text(f"""
 [station]
-id = "{STATION}"
+id = "{station}"
 zone = "{ZONE}"
 [broker]
 host = "127.0.0.1"
@@ -160,8 +162,16 @@ backfill_events = 50
     return path
 
 
-def central_toml(directory: Path, port: int, url: str | None = None, name: str = "central") -> Path:
-    """Write a configuration of central with short waits."""
+def central_toml(
+    directory: Path,
+    port: int,
+    url: str | None = None,
+    name: str = "central",
+    ack: tuple[Path, bytes] | None = None,
+    more: str = "",
+) -> Path:
+    """Write a configuration of central with short waits. `ack`: key file and id; `more`: tables to append."""
+    key, kid = ack or (key_file(directory), KID)
     path = directory / f"{name}.toml"
     path.write_text(f"""
 [broker]
@@ -171,8 +181,8 @@ keepalive = 5
 [database]
 url = "{url or f"sqlite:///{directory}/central.db"}"
 [ack]
-key = "{key_file(directory)}"
-kid = "{KID.hex()}"
+key = "{key}"
+kid = "{kid.hex()}"
 [collector]
 id = "{name}"
 spread_s = 0.1
@@ -180,15 +190,17 @@ spread_s = 0.1
 publish_poll_s = 0.2
 reconnect_max_s = 0.3
 database_retry_max_s = 0.3
+sites_s = 0.3
 [paths]
 state = "{directory}/central"
+{more}
 """)
     return path
 
 
-def start_sync(directory: Path, port: int) -> Process:
+def start_sync(directory: Path, port: int, station: str = STATION) -> Process:
     """Start gate-sync as it is started at a station."""
-    config = sync_toml(directory, port)
+    config = sync_toml(directory, port, station)
     return Process([sys.executable, "-m", "sync.cli", "run", "--config", str(config)], directory / "sync.log")
 
 

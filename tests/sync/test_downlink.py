@@ -1,4 +1,4 @@
-"""What comes down: documents into the inbox, acknowledgements on, everything else refused visibly."""
+"""What comes down: documents, time and notices kept, acknowledgements passed on, everything else refused visibly."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from station.core import cose, peers
+from station.core.model import Direction
+from station.core.passback import Passage
 from sync import wire
 from sync.config import StationConfig
-from sync.downlink import MAX_CHUNK, MAX_DOCUMENT, Downlink
-from sync.store import SyncStore
-from tests.sync.lab import STATION, ZONE
+from sync.downlink import MAX_CHUNK, MAX_DOCUMENT, MAX_NOTICE, MAX_SLIP, MAX_TIME, Downlink
+from sync.store import MAX_NOTICE_BYTES, MAX_NOTICES, NOTICES_KEPT_US, SyncStore, now_us
+from tests.sync.lab import KEY, KID, STATION, ZONE
+
+PEER, TIME = f"gs/1/{STATION}/dn/peer", f"gs/1/{STATION}/dn/time"
 
 
 class Desk:
@@ -31,6 +36,10 @@ class Desk:
         """What was stored."""
         return list(self.store._connection.execute("SELECT type, raw FROM inbox ORDER BY id"))
 
+    def notices(self) -> list[bytes]:
+        """The notices that are kept."""
+        return [raw for (raw,) in self.store._connection.execute("SELECT raw FROM peer ORDER BY id")]
+
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Iterator[Desk]:
@@ -40,7 +49,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     found.store.close()
 
 
-@pytest.mark.parametrize("kind", ["trust", "policy", "status", "status-chunk"])
+@pytest.mark.parametrize("kind", ["trust", "policy", "status", "status-chunk", "status-delta", "roots"])
 @pytest.mark.parametrize("scope", ["all", ZONE])
 def test_known_documents_go_into_the_inbox_untouched(desk: Desk, kind: str, scope: str) -> None:
     """Each known type, of all and of this zone, is stored as received, and only once."""
@@ -60,7 +69,16 @@ def test_known_documents_go_into_the_inbox_untouched(desk: Desk, kind: str, scop
         ("gs/1/doc/all/policy/0", b""),
         ("gs/1/doc/all/policy/0", b"x" * (MAX_DOCUMENT + 1)),
         ("gs/1/doc/all/status-chunk/0", b"x" * (MAX_CHUNK + 1)),
-        (f"gs/1/{STATION}/dn/peer", b"x"),
+        ("gs/1/doc/all/status-delta/0", b"x" * (MAX_CHUNK + 1)),
+        ("gs/1/doc/all/roots/2", b"x" * (MAX_SLIP + 1)),
+        (f"gs/1/doc/{ZONE}/delegation/{STATION}", b"x" * (MAX_SLIP + 1)),
+        (f"gs/1/{STATION}/dn/time", b""),
+        (f"gs/1/{STATION}/dn/time", b"x" * (MAX_TIME + 1)),
+        (f"gs/1/{STATION}/dn/peer", b""),
+        (f"gs/1/{STATION}/dn/peer", b"x" * (MAX_NOTICE + 1)),
+        (f"gs/1/{STATION}/dn/news", b"x"),
+        ("gs/1/gate-west-1/dn/time", b"x"),
+        ("gs/1/gate-west-1/dn/peer", b"x"),
         ("", b"x"),
     ],
 )
@@ -68,6 +86,7 @@ def test_anything_else_is_left_alone(desk: Desk, topic: str, payload: bytes) -> 
     """Unknown types, other zones, strange names, empty and large documents do not reach the inbox."""
     assert not desk.take(topic, payload)
     assert desk.inbox() == []
+    assert desk.notices() == []
     assert desk.answers == []
 
 
@@ -96,3 +115,80 @@ def test_the_log_is_not_flooded_by_topics(desk: Desk, caplog: pytest.LogCaptureF
     for number in range(500):
         desk.take(f"gs/1/doc/all/strange/{number}", b"x")
     assert len(caplog.records) <= 64
+
+
+def test_a_delegation_is_taken_by_its_own_station_alone(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """The neighbour's delegation in the same zone is dropped, and nobody is bothered with it."""
+    assert not desk.take(f"gs/1/doc/{ZONE}/delegation/gate-west-1", b"theirs", retained=True)
+    assert not caplog.records
+    assert desk.take(f"gs/1/doc/{ZONE}/delegation/{STATION}", b"ours", retained=True)
+    assert desk.inbox() == [("delegation", b"ours")]
+
+
+def test_every_set_of_roots_is_kept(desk: Desk) -> None:
+    """Sets of roots have topics of their own: a newer one does not drop the step that leads to it."""
+    for number in (3, 2):
+        assert desk.take(f"gs/1/doc/all/roots/{number}", b"set %d" % number, retained=True)
+    assert desk.inbox() == [("roots", b"set 3"), ("roots", b"set 2")]
+
+
+def test_of_signed_times_only_the_newest_is_kept(desk: Desk) -> None:
+    """An answer replaces the one before; one that the broker has kept is from another time and is left alone."""
+    assert not desk.take(TIME, b"retained", retained=True)
+    assert desk.take(TIME, b"one")
+    assert desk.take(TIME, b"two")
+    assert desk.inbox() == [("time", b"two")]
+
+
+def notice(*times: int) -> bytes:
+    """A notice of passages at these times, signed as central signs."""
+    passages = [Passage(bytes(8), None, Direction.IN, time * 1_000_000) for time in times]
+    return cose.sign1(peers.payload("garden", 1, passages), KID, KEY)
+
+
+def test_notices_are_kept_and_empty_ones_only_until_the_next(desk: Desk) -> None:
+    """Notices of passages stay; that there were none is worth nothing once the next notice is here, garbage neither."""
+    assert not desk.take(PEER, notice(9), retained=True)
+    for raw in (notice(), notice(1), notice(), b"garbage", notice(), notice(2)):
+        assert desk.take(PEER, raw)
+    assert desk.notices() == [notice(1), notice(2)]
+    assert desk.take(PEER, notice())
+    assert desk.notices() == [notice(1), notice(2), notice()]
+
+
+def test_notices_are_kept_for_eight_days(desk: Desk) -> None:
+    """What is older than any quota counts goes when the next notice comes."""
+    for age_us in (NOTICES_KEPT_US + 60_000_000, NOTICES_KEPT_US - 60_000_000):
+        desk.take(PEER, notice(age_us))
+        old = (now_us() - age_us,)
+        desk.store._connection.execute("UPDATE peer SET received_us = ? WHERE id = (SELECT max(id) FROM peer)", old)
+    desk.take(PEER, notice(1))
+    assert desk.notices() == [notice(NOTICES_KEPT_US - 60_000_000), notice(1)]
+
+
+def test_notices_do_not_fill_the_disk(desk: Desk) -> None:
+    """Neither many small notices nor large ones grow beyond their limits; the newest stay."""
+    small = [(notice(number), now_us()) for number in range(MAX_NOTICES + 100)]
+    with desk.store._connection as db:
+        db.executemany("INSERT INTO peer (raw, received_us) VALUES (?, ?)", small)
+    desk.take(PEER, notice(1, 2))
+    kept = desk.notices()
+    assert (len(kept), kept[-1]) == (MAX_NOTICES, notice(1, 2))
+    large = bytes(1 << 20)
+    with desk.store._connection as db:
+        db.executemany("INSERT INTO peer (raw, received_us) VALUES (?, ?)", [(large, now_us())] * 40)
+    desk.take(PEER, notice(3, 4))
+    kept = desk.notices()
+    assert MAX_NOTICE_BYTES - (2 << 20) < sum(map(len, kept)) <= MAX_NOTICE_BYTES
+    assert kept[-1] == notice(3, 4)
+
+
+def test_a_new_file_goes_on_beyond_what_the_station_has_read(tmp_path: Path) -> None:
+    """A sync.db made anew numbers notices as documents beyond the old ones, so that a running station sees them."""
+    numbers = []
+    for folder in ("before", "after"):
+        store = SyncStore(tmp_path / folder)
+        store.put_notice(notice(1))
+        numbers += [number for (number,) in store._connection.execute("SELECT id FROM peer")]
+        store.close()
+    assert numbers[1] > numbers[0] > 0

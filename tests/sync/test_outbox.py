@@ -9,7 +9,7 @@ from pathlib import Path
 import apsw
 import pytest
 
-from station.core import events
+from station.core import cose, events
 from sync import wire
 from sync.outbox import JournalError, Outbox, Stream
 from sync.store import FILE, MAX_ROWS, SyncStore
@@ -199,3 +199,33 @@ def test_only_keys_with_the_ack_role_may_acknowledge() -> None:
     assert keys(KID) is None, "a new bundle counts at once"
     raw[0] = b"garbage"
     assert keys(KID) is None
+
+
+def test_a_withdrawn_key_may_not_acknowledge() -> None:
+    """What the status manifest withdraws counts at once and ends with it; where it is damaged nobody may."""
+    status = [manifest([b"\x09\x09\x09\x09"])]
+    keys = TrustKeys(trust_bundle, lambda: status[0])
+    assert keys(KID) is not None
+    status[0] = manifest([KID])
+    assert keys(KID) is None
+    status[0] = manifest([])
+    assert keys(KID) is not None
+    for damaged in (b"garbage", cose.sign1(cose.encode([1]), KID, KEY), manifest(7)):
+        status[0] = damaged
+        assert keys(KID) is None
+
+
+def manifest(revoked: object) -> bytes:
+    """A status manifest in force that withdraws these keys."""
+    return cose.sign1(cose.encode({"type": "status", "issuers": [], "revoked": revoked}), KID, KEY)
+
+
+def test_the_status_manifest_in_force_is_read_from_the_journal(tmp_path: Path) -> None:
+    """The outbox hands out the manifest as received, nothing where there is none."""
+    journal = Journal(tmp_path / "journal.db")
+    outbox = Outbox(journal.path)
+    assert outbox.status() is None
+    journal._db.execute("INSERT INTO document VALUES ('status', 1, ?, ?, 1)", (bytes(32), b"manifest"))
+    assert outbox.status() == b"manifest"
+    outbox.close()
+    journal.close()

@@ -1,19 +1,19 @@
 // The live code on the screen: signed anew every ten seconds, with the gate's number for a minute where it asked.
-import { drawCode } from "./drawing.js";
+import { CodeCanvas } from "./drawing.js";
 import { hex, liveText } from "./live.js";
 import { SAID, both, clock } from "./words.js";
 
 const REDRAW_MS = 10_000, NONCE_MS = 60_000;
-const LARGEST_SIDE = 560, MOST_OF_HEIGHT = 0.72; // CSS pixels; part of the window's height
 const groups = (bytes) => hex(bytes).match(/.{4}/g).join(" ");
 
 // Draws into `parts`: the elements canvas, ring, clock, answer. `failed` is told what goes wrong.
 export class LiveCode {
-  #parts; #failed; #pass = null; #privateKey = null; #nonce = null; #askedAt = 0; #text = ""; #drawnAt = -Infinity; #round = 0;
+  #parts; #failed; #pass = null; #privateKey = null; #nonce = null; #askedAt = 0; #drawnAt = -Infinity; #round = 0; #left = null; #drawing;
 
   constructor(parts, failed) {
     this.#parts = parts;
     this.#failed = failed;
+    this.#drawing = new CodeCanvas(parts.canvas);
   }
 
   // Show this pass from now on (ep1.js), signed by `privateKey`.
@@ -24,7 +24,7 @@ export class LiveCode {
 
   // Answer the gate's nonce (8 bytes) for a minute.
   async answer(nonce) {
-    [this.#nonce, this.#askedAt] = [nonce, Date.now()];
+    [this.#nonce, this.#askedAt, this.#left] = [nonce, Date.now(), null];
     await this.renew();
   }
 
@@ -36,18 +36,10 @@ export class LiveCode {
     try {
       const text = await liveText(this.#privateKey, this.#pass.bytes, t, nonce);
       if (round !== this.#round) return;
-      this.#text = text;
-      this.redraw();
+      this.#drawing.show(text);
       Object.assign(this.#parts.canvas.dataset, { t, nonce: nonce ? hex(nonce) : "" });
     } catch (error) { this.#failed(error); }
     this.tick();
-  }
-
-  // Draw what is signed already, for a window of another size.
-  redraw() {
-    if (!this.#text) return;
-    const width = this.#parts.canvas.parentElement.clientWidth;
-    drawCode(this.#parts.canvas, this.#text, Math.min(width, LARGEST_SIDE, window.innerHeight * MOST_OF_HEIGHT));
   }
 
   // Several times a second: the clock, the ring, and whether it is time for a new code. A clock set back counts as time.
@@ -60,6 +52,8 @@ export class LiveCode {
     if (answered || age < 0 || age >= REDRAW_MS) { this.renew(); return; }
     this.#parts.ring.setAttribute("stroke-dashoffset", String(age / REDRAW_MS));
     this.#parts.answer.hidden = !this.#nonce;
-    if (this.#nonce) this.#parts.answer.replaceChildren(...both(SAID.answering(groups(this.#nonce), Math.ceil((NONCE_MS - asked) / 1000))));
+    const left = Math.ceil((NONCE_MS - asked) / 1000);
+    if (this.#nonce && left !== this.#left) this.#parts.answer.replaceChildren(...both(SAID.answering(groups(this.#nonce), left)));
+    this.#left = this.#nonce ? left : null;
   }
 }

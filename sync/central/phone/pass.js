@@ -1,12 +1,12 @@
 // The phone page: shows this phone's key to the office, takes the pass, presents it live.
-import { drawCode } from "./drawing.js";
+import { CodeCanvas } from "./drawing.js";
 import { PassError, readPass } from "./ep1.js";
 import { LiveCode } from "./livecode.js";
 import { compressed, hex, keyText, readNonce } from "./live.js";
 import { keepPass, keptPass, phoneKeys } from "./store.js";
 import { PROBLEMS, SAID, both, moment } from "./words.js";
 
-const TICK_MS = 200, KEY_SIDE = 300, DAY_S = 86_400;
+const TICK_MS = 200, DAY_S = 86_400;
 const SOON_S = 3 * DAY_S, SOON_PART = 0.2; // "expires soon": less than three days and less than a fifth of the validity
 
 const $ = (id) => document.getElementById(id);
@@ -32,6 +32,7 @@ function ours(pasted) {
 async function attempt(work) {
   const problem = $("problem");
   say(problem, null);
+  say($("said"), null);
   try { await work(); } catch (error) {
     if (!(error instanceof PassError)) { stop(error); return; }
     say(problem, error.words);
@@ -46,7 +47,9 @@ async function take(taken) {
   $("text").value = "";
   $("bring").open = $("key").open = false;
   say($("said"), SAID.stored);
+  toTheCode();
 }
+const toTheCode = () => window.scrollTo(0, 0);
 async function present(taken) {
   pass = taken;
   $("live").hidden = $("gate").hidden = false;
@@ -93,7 +96,7 @@ async function answer(typed) {
   if (!nonce) return;
   $("number").value = "";
   await live.answer(nonce);
-  window.scrollTo(0, 0);
+  toTheCode();
 }
 
 // --- the phone ---
@@ -104,7 +107,7 @@ async function keepAwake() {
 }
 function showKey() {
   $("key-text").textContent = hex(publicKey);
-  drawCode($("key-code"), keyText(publicKey), KEY_SIDE);
+  new CodeCanvas($("key-code")).show(keyText(publicKey));
 }
 async function copyKey() {
   try {
@@ -118,10 +121,9 @@ function wire() {
     attempt(() => take(ours($("text").value)));
   });
   $("gate").addEventListener("submit", (event) => { event.preventDefault(); answer($("number").value).catch(stop); });
-  $("replace-not").addEventListener("click", () => { $("replace").hidden = true; $("bring").open = false; });
+  $("replace-not").addEventListener("click", () => { $("replace").hidden = true; $("bring").open = false; toTheCode(); });
   $("key-copy").addEventListener("click", copyKey);
   window.addEventListener("hashchange", () => followLink().catch(stop));
-  window.addEventListener("resize", () => live.redraw());
   // A code that stood while the phone slept is old: a new one comes before anybody can show it.
   const shown = () => { if (!document.hidden) { live.renew(); keepAwake(); } };
   document.addEventListener("visibilitychange", shown);

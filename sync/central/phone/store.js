@@ -30,8 +30,8 @@ export async function phoneKeys() {
   try { await ask("readwrite", (store) => store.add(made, KEY)); } catch (error) {
     if (error?.name !== "ConstraintError") throw error;
   }
-  // Without this browsers may drop the key when space is short; they may refuse, and then nothing can be done.
-  await navigator.storage?.persist?.().catch(() => false);
+  // Without this browsers may drop the key when space is short. Some ask the user first: nothing waits for the answer.
+  navigator.storage?.persist?.().catch(() => false);
   return ask("readonly", (store) => store.get(KEY));
 }
 

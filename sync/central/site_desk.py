@@ -1,0 +1,115 @@
+"""Tells the gates of a site of each other's passages: at once, again when a gate says hello, and that there were none.
+
+A notice that is lost does no harm: the next hello brings everything of the last eight days. A wrong one would turn
+somebody away, so nothing doubtful is told. "There were none" is said once a minute, and only to gates whose neighbours
+have all been heard from; a gate that hears nothing marks its decisions as local knowledge and asks the guard.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from station.core import cose, peers
+from station.core.passback import DAY_S, KEEP_DAYS, Passage
+from sync import wire
+from sync.central.config import SiteConfig
+from sync.central.keyfiles import SigningKey
+from sync.central.store import Standing, Store
+
+log = logging.getLogger(__name__)
+
+KEEP_US = KEEP_DAYS * DAY_S * 1_000_000
+FUTURE_US = 300 * 1_000_000
+"""A passage farther ahead of central's clock than this was recorded by a clock that is wrong."""
+SILENT_US = 90 * 1_000_000
+"""A gate that has said nothing for so long is offline (docs/how-to/run-central.md)."""
+
+Message = tuple[str, bytes]
+"""(topic, payload)."""
+
+
+class SiteDesk:
+    """Makes the notices. `now_us`: Unix microseconds, for tests."""
+
+    def __init__(
+        self,
+        sites: Sequence[SiteConfig],
+        store: Store,
+        key: SigningKey,
+        now_us: Callable[[], int] = lambda: time.time_ns() // 1000,
+    ) -> None:
+        """`key`: one with the role `ack` whose zones cover the gates."""
+        self._sites, self._store, self._key, self._now_us = sites, store, key, now_us
+        self._site_of = {station: site for site in sites for station in site.stations}
+        self._told = dict[str, int]()
+        self._silent = frozenset[str]()
+
+    def connected(self) -> None:
+        """Begin anew with a connection: what was sent over the one before may be lost."""
+        self._told.clear()
+
+    def after(self, standings: Iterable[Standing]) -> Iterator[Message]:
+        """Yield what the other gates must hear of passages that have just been committed."""
+        for standing in standings:
+            passages = self._plausible(standing.passages)
+            site = self._site_of.get(standing.station)
+            if site is not None and passages:
+                notices = self._notices(site.name, passages)
+                others = [station for station in site.stations if station != standing.station]
+                yield from ((wire.down(other, "peer"), notice) for other in others for notice in notices)
+
+    def greet(self, hellos: Mapping[str, int]) -> Iterator[Message]:
+        """Yield everything of the last eight days for stations that say hello (station -> nonce), once for each nonce.
+
+        Raises sqlalchemy.exc.DBAPIError.
+        """
+        for station, nonce in hellos.items():
+            site = self._site_of.get(station)
+            if site is None or self._told.get(station) == nonce:
+                continue
+            others = [other for other in site.stations if other != station]
+            passages = self._plausible(self._store.passages(others, self._now_us() - KEEP_US))
+            complete = not self._silent_of(site) - {station}
+            self._told[station] = nonce
+            if passages or complete:
+                topic = wire.down(station, "peer")
+                yield from ((topic, notice) for notice in self._notices(site.name, passages))
+
+    def every_minute(self) -> Iterator[Message]:
+        """Yield that there were no other passages, and drop what is older than eight days.
+
+        Raises sqlalchemy.exc.DBAPIError.
+        """
+        silent = frozenset[str]()
+        for site in self._sites:
+            self._store.forget_passages(site.stations, self._now_us() - KEEP_US)
+            gone = self._silent_of(site)
+            silent |= gone
+            notice = self._notices(site.name, ())[0]
+            yield from ((wire.down(s, "peer"), notice) for s in site.stations if not gone - {s})
+        self._say(silent)
+
+    def _silent_of(self, site: SiteConfig) -> frozenset[str]:
+        """Return the gates that were in service and are not heard from; one never seen has let nobody through."""
+        since = self._now_us() - SILENT_US
+        return frozenset(station for station, seen in self._store.last_seen(site.stations).items() if seen < since)
+
+    def _say(self, silent: frozenset[str]) -> None:
+        for station in sorted(silent - self._silent):
+            log.warning("gate %s is not heard from: the other gates of its site decide on local knowledge", station)
+        for station in sorted(self._silent - silent):
+            log.info("gate %s is heard from again", station)
+        self._silent = silent
+
+    def _plausible(self, passages: Iterable[Passage]) -> list[Passage]:
+        now = self._now_us()
+        return [passage for passage in passages if now - KEEP_US <= passage.wall_us <= now + FUTURE_US]
+
+    def _notices(self, site: str, passages: Sequence[Passage]) -> list[bytes]:
+        """Return signed notices of at most as many passages as a station takes; one without where there are none."""
+        issued = self._now_us() // 1_000_000
+        starts = range(0, max(1, len(passages)), peers.MOST_PASSAGES)
+        parts = [passages[start : start + peers.MOST_PASSAGES] for start in starts]
+        return [cose.sign1(peers.payload(site, issued, part), self._key.kid, self._key.private) for part in parts]
