@@ -110,7 +110,7 @@ def _thermometer(lane: LaneConfig, world: World | None) -> str:
     assert lane.thermometer is not None  # noqa: S101 - the caller has looked
     device = open_thermometer(lane.thermometer, world)
     try:
-        target, ambient = device.sample()
+        target, ambient, _ = device.sample()
         found = f"sensor {device.sensor_id()}, object {target:.1f} C, ambient {ambient:.1f} C"
         emissivity = device.emissivity()
     finally:

@@ -23,7 +23,7 @@ from station.core.lane import Lane, LaneCommand, LaneEvent, LaneState
 from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading, Verdict
 from station.core.reasons import Reason
 from station.core.timecode import TimeCode
-from station.core.vigilance import WINDOW_US, Vigil, refused
+from station.core.vigilance import COOL_US, WINDOW_US, Vigil, refused
 from station.doorway import Doorway
 from station.judge import Judge, Surroundings
 from station.lane_record import LaneRecord
@@ -69,7 +69,7 @@ class LaneFlow:
         self._watcher = Watcher(read or self._read, around.register.used_up, _us(config.rearm_s))
         self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
-        self._vigil = Vigil()
+        self._vigil, self._cool_until_us = Vigil(), 0
         self._token = 0
         self._judge = Judge(site, around)
         self._record = LaneRecord(config.id, site.direction, around.recorder, around.register)
@@ -109,13 +109,15 @@ class LaneFlow:
             item = next(iter(passes.values()))
             if item in fresh:
                 self._take_up(item, now)
-        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING) and not self._cooling:
+        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING) and not self._cooling(now):
             self._take_up(most_telling(fresh), now)
 
-    @property
-    def _cooling(self) -> bool:
-        """Whether somebody has just tried too many codes: then only what somebody signed is taken up."""
-        return "illegal-passes" in self.doorway.alarms
+    def _cooling(self, now: Instant) -> bool:
+        """Say whether to pause: after too many refusals one unsigned text is taken up every few seconds."""
+        pausing = "illegal-passes" in self.doorway.alarms and now.mono_us < self._cool_until_us
+        if not pausing:
+            self._cool_until_us = now.mono_us + COOL_US
+        return pausing
 
     @property
     def out_of_service(self) -> bool:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 ALLOWED = 5
 WINDOW_US = 50_000_000
+COOL_US = 3_000_000
+"""Then one text that nobody signed is taken up in so long; good passes are taken up as always."""
 
 
 @dataclass(frozen=True, slots=True)
