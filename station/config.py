@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from station.core.baseline import Relative
+from station.core.calibration import Calibration, Correction
 from station.core.model import Direction
+from station.core.optics import Optics as Optic
+from station.core.optics import array, single
 
 Pin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a header pin")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -121,6 +126,67 @@ FACTORY_ADDRESS: dict[Model, int] = {"mlx90614": 0x5A, "mlx90640": 0x33}
 WIDEST: dict[Model, Optics] = {"mlx90614": "xAA", "mlx90640": "array110"}
 
 
+Celsius = Annotated[float, Meta(ge=-40, le=125)]
+Pair = Annotated[tuple[Celsius, ...], Meta(min_length=2, max_length=2)]
+"""Two temperatures, degrees Celsius."""
+
+
+class CalibrationConfig(_Struct, frozen=True):
+    """What the sensor showed before a reference, and the reference's true temperature: one point, or two."""
+
+    date: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    points: Annotated[tuple[Pair, ...], Meta(min_length=1, max_length=2)]
+    """[[shown, true], ...]"""
+    uncertainty_c: Annotated[float, Meta(ge=0.01, le=1)] = 0.2
+    """Of the reference, one sigma."""
+
+    def __post_init__(self) -> None:
+        """Refuse points that no sound sensor gives; msgspec adds the path."""
+        self.record()
+
+    def record(self) -> Calibration:
+        """Return it as the estimator takes it. Raises ValueError."""
+        points = tuple((shown, true) for shown, true in self.points)
+        return Calibration(datetime.date.fromisoformat(self.date), points, self.uncertainty_c)
+
+
+class CorrectionConfig(_Struct, frozen=True):
+    """What is added to skin for the room it is in, and skin's emissivity, where the place measured its own."""
+
+    table: Annotated[tuple[Pair, ...], Meta(min_length=1, max_length=20)] = Correction().table
+    """[[room, added], ...] by rising room."""
+    skin_emissivity: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.98
+
+    def __post_init__(self) -> None:
+        """Refuse a table that does not rise; msgspec adds the path."""
+        self.record(self.skin_emissivity)
+
+    def record(self, sensor_emissivity: float) -> Correction:
+        """Return it as the estimator takes it. Raises ValueError."""
+        table = tuple((room, added) for room, added in self.table)
+        return Correction(table, skin_emissivity=self.skin_emissivity, sensor_emissivity=sensor_emissivity)
+
+
+class BaselineConfig(_Struct, frozen=True):
+    """Raised is what stands out from the people before, instead of `raised_c` alone."""
+
+    offset_c: Annotated[float, Meta(ge=0.2, le=3)] = 0.8
+    floor_c: Annotated[float, Meta(ge=30, le=40)] = 35.0
+    """Never below, whatever is usual here."""
+    last: Annotated[int, Meta(ge=20, le=500)] = 100
+    enough: Annotated[int, Meta(ge=10, le=500)] = 30
+    """With fewer values `raised_c` applies."""
+
+    def __post_init__(self) -> None:
+        """Refuse to wait for more values than are kept; msgspec adds the path."""
+        if self.enough > self.last:
+            raise ValueError("`enough` must not be more than `last`, or it is never reached")
+
+    def rule(self) -> Relative:
+        """Return it as the core takes it."""
+        return Relative(self.offset_c, self.floor_c, self.last, self.enough)
+
+
 class ThermometerConfig(_Struct, frozen=True):
     """An infrared thermometer. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
 
@@ -135,6 +201,9 @@ class ThermometerConfig(_Struct, frozen=True):
     cold_c: Annotated[float, Meta(ge=20, le=40)] = 34.0
     samples: Annotated[int, Meta(ge=3, le=50)] = 6
     interval_s: Annotated[float, Meta(ge=0.02, le=1)] = 0.1
+    calibration: CalibrationConfig | None = None
+    correction: CorrectionConfig = CorrectionConfig()
+    baseline: BaselineConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse optics that the model is not made with; msgspec adds the path."""
@@ -151,6 +220,13 @@ class ThermometerConfig(_Struct, frozen=True):
     def field_of_view(self) -> tuple[float, float]:
         """Degrees, horizontally and vertically (FIELD_OF_VIEW)."""
         return FIELD_OF_VIEW[self.optics or WIDEST[self.model]]
+
+    @property
+    def seen(self) -> Optic:
+        """What the lens sees, as the estimator takes it."""
+        if self.model == "mlx90640":
+            return array(*self.field_of_view)
+        return single(max(self.field_of_view), medical=self.optics == "xDCI")
 
 
 class RangeConfig(_Struct, frozen=True):
