@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FOR ?= 0
 SEED ?= 1
 
-.PHONY: help demo test check format bench-eye install uninstall picture lock clean
+.PHONY: help demo test check format bench-eye bench-pass install uninstall picture lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -44,6 +44,9 @@ picture: $(VENV)/.ready  ## docs/guard-screen.png, taken from a running demo
 
 bench-eye: $(VENV)/.ready  ## our reader against its peers, with SEED=n; writes docs/eye
 	$(BIN)/python -m tests.eye.bench --seed $(SEED)
+
+bench-pass: $(VENV)/.ready  ## passes against their bars and their peers, with SEED=n; writes docs/passes
+	$(BIN)/python -m tests.passes.bench --seed $(SEED)
 
 install:         ## install the station on this machine (as root): docs/how-to/install.md
 	sh systemd/install.sh

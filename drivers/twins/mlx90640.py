@@ -11,7 +11,8 @@ as ones), "pixels" (five pixels are broken), "restart" (the supply was interrupt
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,6 +64,7 @@ class TwinBus(Wires):
         self._ram = [0] * (RAM_END - RAM)
         self._registers = {STATUS: 0, CONTROL: FACTORY_CONTROL, I2C_CONFIG: 0, ADDRESS: 0xBE00 | address}
         self._half, self._due = 1, self._clock() + self._period()
+        self._looked_at = dict(self.scene())
 
     def _written(self, data: bytes) -> None:
         self._measure()
@@ -101,7 +103,10 @@ class TwinBus(Wires):
         return 2.0 / (1 << (self._registers[CONTROL] >> 7 & 0x7))
 
     def _measure(self) -> None:
-        """Finish the halves that are due. After a pause only the last two count: they fill the whole RAM."""
+        """Finish the halves that are due; each shows what was there when it began.
+
+        After a pause only the last two count, which fill the whole RAM.
+        """
         fault = self.scene().get("fault")
         if fault == "restart":
             self._registers[CONTROL] = FACTORY_CONTROL
@@ -111,15 +116,15 @@ class TwinBus(Wires):
         self._due = max(self._due, self._clock() - 2 * self._period())
         while self._clock() >= self._due:
             self._half ^= 1
-            self._convert()
+            self._convert(self._looked_at)
+            self._looked_at = dict(self.scene())
             self._registers[STATUS] = self._registers[STATUS] & 0x10 | NEW_DATA | self._half
             self._due += self._period()
 
     # --- the inverse of the compensation ---------------------------------------------------------------------------
 
-    def _convert(self) -> None:
+    def _convert(self, scene: Mapping[str, Any]) -> None:
         """Write one half of the RAM as the converter would."""
-        scene = self.scene()
         chip_c = float(scene.get("ambient_c", 22.0))
         chess = bool(self._registers[CONTROL] & 0x1000)
         row, column = np.divmod(np.arange(factory.PIXELS), factory.COLUMNS)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from station.core.decide import decide, setting_of
-from station.core.facts import FACTS, Facts, Presented, Site, observe, word
+from station.core.facts import FACTS, MEMORY_FACTS, Facts, Presented, Site, observe, word
 from station.core.model import LANGUAGES, ClockState, Credential, Decision, Instant, Status, Text
 from station.core.policy import Policy, Rule
 from station.core.ruling import NO_RULE, Ruling, rule_on
@@ -81,6 +81,8 @@ def lines(explanation: Explanation) -> Iterator[str]:
     else:
         yield _line("check", "clock, live code, validity, gate, direction and status let the rules decide")
         yield from _facts(explanation.facts, case.assumed)
+        if case.policy and case.policy.by_memory and not MEMORY_FACTS & set(case.assumed):
+            yield _line("", "earlier passages are not looked up; assume them, such as --fact passback=violation")
         yield from _rules(explanation)
     yield from _outcome(explanation.ruling, explanation.fired)
 

@@ -178,7 +178,7 @@ def test_who_went_through_is_read_from_the_stations_own_bytes() -> None:
         entered(dir=None),
         entered(who="somebody"),
         entered(who=[]),
-        entered(who=[{}] * 3),
+        entered(who=[{"cti": "a1b2c3d4e5f60718"}] * 3),
         entered(who=["a1b2c3d4e5f60718"]),
         entered(who=[{"cti": "A1B2C3D4E5F60718"}]),
         entered(who=[{"cti": "a1b2"}]),

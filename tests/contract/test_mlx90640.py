@@ -200,6 +200,21 @@ def test_forehead_is_found(scene: dict[str, Any]) -> None:
     assert seen(**scene).celsius == pytest.approx(35.2, abs=0.25)
 
 
+def test_clothes_are_no_face() -> None:
+    """What is colder than skin by more than a forehead varies does not count to the share."""
+    bare, dressed = seen().fill, seen(mask_c=29.0).fill
+    assert bare is not None
+    assert dressed == pytest.approx(bare / 2, rel=0.15)
+
+
+def test_somebody_farther_away_does_not_count() -> None:
+    """Of two faces the warmer one is measured, and its share is its own."""
+    picture = heat.picture({"object_c": 35.2, "ambient_c": 24.0, "fill": 0.1, "x": 0.3})
+    alone = forehead.find(picture)
+    picture[3:9, 24:29] = 34.0
+    assert forehead.find(picture) == alone
+
+
 def test_speck_is_no_face() -> None:
     """A single wrong pixel is not taken for the hottest thing in view, and does not move the forehead."""
     picture = heat.picture({"object_c": 35.2, "ambient_c": 24.0})
@@ -241,6 +256,16 @@ def test_sample_after_a_pause_shows_nobody_of_before() -> None:
     begun = bench.hours.now()
     assert bench.error() < 0.1
     assert bench.hours.now() - begun < 3.5 / 8
+
+
+def test_half_of_before_is_thrown_away() -> None:
+    """A half that was ready before somebody came, and the one that had begun, are not in their picture."""
+    bench = started()
+    bench.device.sample()
+    bench.hours.wait(5.0)
+    bench.device.sensor_id()  # meets the sensor between two halves, with one ready
+    bench.room.scene(object_c=38.5, x=0.3)
+    assert bench.error() < 0.1
 
 
 def test_slow_bus_is_refused() -> None:

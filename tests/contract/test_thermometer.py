@@ -86,7 +86,8 @@ def test_emissivity_is_readable(bench: Bench) -> None:
 def test_id_is_readable(bench: Bench) -> None:
     """The factory's id is hexadecimal and does not change between two readings."""
     first = bench.device.sensor_id()
-    assert len(bytes.fromhex(first)) in {6, 8}
+    assert len(first) == {"mlx90614": 16, "mlx90640": 12}[bench.config.model]
+    assert int(first, 16) > 0
     assert bench.device.sensor_id() == first
 
 
@@ -107,8 +108,8 @@ def test_temperature_follows_the_scene(twin: Bench) -> None:
     """What the world says is what is read, within a few standard deviations of the sensor's noise."""
     for face, ambient in ((38.4, 12.0), (35.0, 30.0)):
         twin.room.scene(object_c=face, ambient_c=ambient)
-        twin.device.sample()
-        sample = twin.device.sample()
+        # Two halves may have begun before.
+        _, _, sample = (twin.device.sample() for _ in range(3))
         assert sample.object_c == pytest.approx(face, abs=0.3)
         assert sample.ambient_c == pytest.approx(ambient, abs=0.12)
 

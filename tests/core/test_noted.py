@@ -23,7 +23,7 @@ def test_every_fact_is_kept_or_told_elsewhere():
     assert not set(USUAL) & ELSEWHERE
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(policies, any_presentation)
 def test_what_is_kept_is_recalled(any_policy, shown):
     """Through JSON and back, each kept fact has its value."""

@@ -19,7 +19,7 @@ from tests.policy_tools.many_policies import policies
 from tests.policy_tools.presenting import USUAL, Shown, any_presentation
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(policies, any_presentation, st.booleans())
 def test_it_rules_what_the_station_decides(given_policy, shown, lost):
     """Facts and the rule that fires lead to the outcome, reason, words and mark of `decide`, always."""

@@ -1,17 +1,20 @@
-"""The worked example of the documentation: one pass, made by the issuer's code with a key everybody knows."""
+"""The worked example of the documentation: one pass on paper, and one shown live, made with keys everybody knows."""
 
 from __future__ import annotations
 
 import hashlib
 import textwrap
+from dataclasses import replace
 
 import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from station.core import base45, cose
+from station.core import base45, cose, live
 from station.core.credential import claims_map
 from station.core.documents import DocumentType, Envelope, KeyEntry, Role, TrustBundle, kid_of
-from station.core.model import Credential, Direction, Health, HealthCode, PassClass
+from station.core.model import Credential, Direction, Health, HealthCode, Live, PassClass
 from sync.central.issuer import issue_pass
 from sync.central.keys import SigningKey, public_bytes
 from tests.docs.blocks import Row, code
@@ -19,6 +22,14 @@ from tests.docs.blocks import Row, code
 SEED = hashlib.sha256(b"gate-station documentation example").digest()
 NOT_BEFORE, EXPIRES = 1_767_225_600, 1_769_817_600
 """2026-01-01 and 2026-01-31, both 00:00 UTC."""
+PHONE_SEED = hashlib.sha256(b"gate-station documentation example phone").digest()
+SHOWN = Live(1_768_478_400)
+"""2026-01-15 12:00 UTC: the phone's time."""
+LIVE_SIGNATURE = bytes.fromhex(
+    "618370b70fb83c860209cedd0db209c670b1aeb00874350317e9a06f94cf2ca5"
+    "6ea1d25af6ab2b4c498a6c08808f1a30a490e9ced0d240548eb0b8d80797336b"
+)
+"""ES256, deterministic (RFC 6979) and with the low s; kept, since not every OpenSSL can make it again."""
 WIDTH = 64
 
 
@@ -49,6 +60,31 @@ def example_credential() -> Credential:
 def example_text() -> str:
     """Return the example's QR text, made by the issuer."""
     return issue_pass(example_credential(), example_key())
+
+
+def example_phone() -> ec.EllipticCurvePrivateKey:
+    """Return the example's phone key: the private number is the seed itself, which is below the curve's order."""
+    return ec.derive_private_key(int.from_bytes(PHONE_SEED, "big"), ec.SECP256R1())
+
+
+def phone_public() -> bytes:
+    """Return the phone's public key, compressed (SEC 1, 33 bytes)."""
+    return example_phone().public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+def bound_credential() -> Credential:
+    """Return the example's pass bound to the phone."""
+    return replace(example_credential(), phone_key=phone_public())
+
+
+def bound_bytes() -> bytes:
+    """Return the bytes of the pass bound to the phone."""
+    return base45.decode(issue_pass(bound_credential(), example_key())[4:])
+
+
+def live_text() -> str:
+    """Return the text that the phone shows."""
+    return live.PREFIX + base45.encode(live.compose(bound_bytes(), SHOWN, LIVE_SIGNATURE))
 
 
 def example_trust() -> TrustBundle:
@@ -86,6 +122,24 @@ def example_rows() -> list[Row]:
         ("signature", _hex(signature.value)),
         ("COSE_Sign1 with tag 18", _hex(base45.decode(text[4:]))),
         (f"QR text, {len(text)} characters", code(text)),
+        *_live_rows(),
+    ]
+
+
+def _live_rows() -> list[Row]:
+    """Return (part, value) of the live presentation."""
+    raw, text = bound_bytes(), live_text()
+    return [
+        ("phone: private key (P-256, a number)", _hex(PHONE_SEED)),
+        ("phone: public key, compressed (SEC 1)", _hex(phone_public())),
+        ("phone: claims of the pass bound to it", _hex(cose.open_sign1(raw).payload)),
+        ("phone: bytes of that pass, COSE_Sign1 with tag 18", _hex(raw)),
+        ("phone: t, Unix seconds", code(SHOWN.t)),
+        ("phone: SHA-256 of the bytes of the pass", _hex(hashlib.sha256(raw).digest())),
+        ('phone: signed bytes, CBOR of ["EPL1", SHA-256, t]', _hex(live.covered(raw, SHOWN))),
+        ("phone: signature (ES256), r and the low s", _hex(LIVE_SIGNATURE)),
+        ("phone: CBOR of [pass, t, signature]", _hex(base45.decode(text[4:]))),
+        (f"live QR text, {len(text)} characters", code(text)),
     ]
 
 

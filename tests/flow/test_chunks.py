@@ -86,7 +86,7 @@ def test_what_is_too_short_or_wrong_is_not_taken():
     """A file of the right name with the wrong content, or a base of the wrong size, makes nothing."""
     assert find(digest(TARGET), lambda _: BASE, (), lambda _: None) is None
     assert find(digest(b"short"), lambda _: b"short", (), lambda _: None) is None
-    assert find(digest(TARGET), lambda _: None, [DELTA], lambda _: BASE[:-1]) is None
+    assert find(digest(TARGET), lambda _: None, [DELTA], lambda _: BASE[:10]) is None
 
 
 # --- at the station --------------------------------------------------------------------------------------------------

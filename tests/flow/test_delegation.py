@@ -25,7 +25,7 @@ from tests.core.issuing import (
     trust_raw,
 )
 from tests.core.succeeding import OWN, delegation_raw
-from tests.flow.held_documents import CHUNK, Keeper
+from tests.flow.held_documents import CHUNK, Keeper, policy_raw
 from tests.flow.signed_papers import status_raw
 
 ANOTHER = signing_key("another key of the station")
@@ -128,6 +128,7 @@ def test_an_issuer_without_visitors_delegates_nothing(tmp_path):
 
 def test_a_delegated_key_delegates_nothing(delegated):
     """There is no chain: what the station's key signs for another key, or to prolong itself, is refused."""
+    delegated.offer("policy", policy_raw(seq=2))
     for raw in (delegation_raw(OWN, pub=ANOTHER.public, seq=2), delegation_raw(OWN, seq=2)):
         assert delegated.refuses("delegation", raw) is RIGHT
     assert good(delegated)

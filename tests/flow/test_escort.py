@@ -113,6 +113,19 @@ def test_the_same_pass_again_is_no_second_person(lane):
     assert lane.decisions() == []
 
 
+def test_one_person_is_not_two(make_lane):
+    """Where any two people may go together, phone and paper of one pass still open nothing; a second person does."""
+    lane = make_lane(papers(rule(id="two", outcome="escort", when={"escort": {"eq": "none"}}), WELCOME))
+    mine = phone("mine")
+    lane.show(mine.pass_text(cti=HOST_CTI))
+    lane.let(3)
+    lane.show(mine.show(mine.pass_text(cti=HOST_CTI), NOW))
+    assert lane.decisions() == []
+    lane.let(3)
+    lane.show(pass_text(cti=OTHER_CTI))
+    assert lane.decisions() == [("grant", "granted")]
+
+
 def test_a_poster_or_a_payment_code_does_not_end_the_wait(lane):
     """What is no pass neither helps nor disturbs."""
     lane.show(GUEST)
@@ -204,7 +217,7 @@ def test_both_live_codes_are_used_up(lane):
 def test_a_live_code_that_was_fresh_when_shown_stays_good_while_it_waits(measuring):
     """The first person's code was of the moment; that the second takes a while and somebody is measured is no fault."""
     guest = phone("guest")
-    shown = guest.show(guest.pass_text(cti=GUEST_CTI, pass_class=PassClass.VISITOR), NOW - 10)
+    shown = guest.show(guest.pass_text(cti=GUEST_CTI, pass_class=PassClass.VISITOR), NOW - 20)
     measuring.show(shown)
     measuring.let(ESCORT_S - 0.5)
     measuring.show(HOST)

@@ -170,12 +170,13 @@ def test_before_the_first_trust_bundle_notices_wait(site):
     assert site.ways() == [OUT]
 
 
-def test_an_only_gate_reads_nothing(site):
+def test_an_only_gate_reads_nothing(site, caplog):
     """Without a site in the configuration whatever arrives is left alone."""
     site.restart(StationConfig(id="east-1", gate="east", zone=ZONE))
     site.tell([passage(OUT, NOW - 60)])
     assert site.read() is Peers.ALONE
     assert site.ways() == []
+    assert caplog.records == []
 
 
 def test_names_stay_out_of_the_log(site, caplog):

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from station.core.documents import DocumentType, KeyEntry, TrustBundle
-from station.core.model import Rejected
+from station.core.documents import DocumentType, KeyEntry, Role, TrustBundle
+from station.core.model import PassClass, Rejected
 from station.core.policy import Policy
 from station.core.reasons import Reason
 from station.core.status import StatusManifest
@@ -20,8 +20,10 @@ from tests.core.issuing import (
     ROOT_BYTES,
     ROOTS,
     TRUST,
+    VISITORS,
     ZONE,
     document_raw,
+    key_row,
     key_rows,
     trust_bundle,
     trust_raw,
@@ -108,6 +110,14 @@ def test_what_a_withdrawn_key_signed_is_recalled_but_for_delegations(kind, raw, 
     fewer = replace(FIRST, bundle=trust_bundle([row for row in key_rows() if row["kid"] != CENTRAL.kid]))
     assert reason(fewer.open(kind, raw)) is OUT_OF_ROLE
     assert (reason(fewer.recall(kind, raw)) is None) is kept
+
+
+def test_a_delegation_is_not_recalled_once_its_issuer_speaks_for_other_zones():
+    """The issuer is still one for visitors, but no longer of this zone: what it delegated here has ended."""
+    moved = trust_bundle([key_row(VISITORS, [Role.PASS], [FAR_ZONE], [PassClass.VISITOR])])
+    assert reason(FIRST.recall(DocumentType.DELEGATION, delegation_raw(VISITORS))) is None
+    opened = replace(FIRST, bundle=moved).recall(DocumentType.DELEGATION, delegation_raw(VISITORS))
+    assert reason(opened) is OUT_OF_ROLE
 
 
 def test_a_forged_document_is_not_recalled_either():

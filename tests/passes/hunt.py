@@ -18,7 +18,9 @@ from tests.passes.mutants import Tally
 from tests.passes.strategies import Input, inputs
 
 ROUND = 400
-"""Draws for each seed: hypothesis remembers what it has tried, and its memory is not endless."""
+"""At most so many draws for each seed: hypothesis remembers what it has tried, and its memory is not endless."""
+EACH = 30
+"""Inputs that a draw gives, more or less."""
 
 
 def note_text(tally: Tally, one: Input) -> None:
@@ -57,19 +59,19 @@ def _round(strategy: Any, note: Callable[[Tally, Any], None], number: int, draws
     return tally
 
 
-def _hunt(strategy: Any, note: Callable[[Tally, Any], None], number: int, count: int, draws: int) -> Tally:
-    total, turn = Tally(), 0
+def _hunt(strategy: Any, note: Callable[[Tally, Any], None], number: int, count: int) -> Tally:
+    total, turn, draws = Tally(), 0, min(ROUND, -(-count // EACH))
     while total.tried < count:
         total.join(_round(strategy, note, number * 1_000_003 + turn, draws))
         turn += 1
     return total
 
 
-def hunt_texts(number: int, count: int, draws: int = ROUND) -> Tally:
-    """Read at least `count` texts, the same ones for the same seed `number`; `draws` of hypothesis at a time."""
-    return _hunt(inputs, note_text, number, count, draws)
+def hunt_texts(number: int, count: int) -> Tally:
+    """Read at least `count` texts, the same ones for the same seed `number`."""
+    return _hunt(inputs, note_text, number, count)
 
 
-def hunt_documents(number: int, count: int, draws: int = ROUND) -> Tally:
+def hunt_documents(number: int, count: int) -> Tally:
     """Read at least `count` documents, the same ones for the same seed `number`."""
-    return _hunt(papers.papers, note_document, number, count, draws)
+    return _hunt(papers.papers, note_document, number, count)

@@ -65,7 +65,9 @@ def measure(seed: int, vectors: int | None, hunted: int, processes: int) -> Part
     with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
         for job, tally in zip(jobs, pool.map(done, jobs), strict=True):
             totals.setdefault((job.name, job.kind), Tally()).join(tally)
-    return _part(totals, [job.number for job in jobs if job.kind == "texts"])
+    part = _part(totals, [job.number for job in jobs if job.kind == "texts"])
+    part.tables.append((("peer: the same pass as COSE, zlib and Base45", "tried", "accepted"), _peer()))
+    return part
 
 
 def _part(totals: dict[tuple[str, str], Tally], seeds: list[int]) -> Part:
@@ -82,7 +84,6 @@ def _part(totals: dict[tuple[str, str], Tally], seeds: list[int]) -> Part:
         "Accepted may be only what the office's own keys signed: the hunt signs many of its strange passes. "
         f"Seeds of the hunt, texts and documents: {', '.join(map(str, seeds))}."
     )
-    part.tables.append((("peer: the same pass as COSE, zlib and Base45", "tried", "accepted"), _peer()))
     return part
 
 

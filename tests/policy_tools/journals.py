@@ -44,7 +44,8 @@ def recorded(shown: Shown, policy: Policy, decision: Decision, *, keep_facts: bo
     if keep_facts:
         escort = shown.escort if decision.escort else None
         payload["facts"] = noted(replace(shown, band=decision.reading.band, escort=escort).facts(policy))
-    return [*events, _event(len(events) + 1, shown.at * 1_000_000, Kind.DECISION, payload)]
+    decided = _event(len(events) + 1, shown.at * 1_000_000, Kind.DECISION, payload)
+    return [*events, replace(decided, clock=shown.clock.value)]
 
 
 def _passages(shown: Shown) -> Sequence[Passage]:

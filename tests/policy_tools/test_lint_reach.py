@@ -204,7 +204,7 @@ _asked = st.one_of(
 _rows = st.lists(st.lists(_asked, max_size=3), min_size=1, max_size=8)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(_rows)
 def test_what_is_found_is_what_trying_everything_finds(rows):
     """Over every direction, class and minute, exactly the rules that never come first are found, and every gap is."""

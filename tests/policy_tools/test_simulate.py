@@ -40,7 +40,7 @@ def last(shown: Shown, new: Policy, old: Policy, *, keep_facts: bool = False, al
 # --- never wrong -----------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(policies, policies, any_presentation, st.sampled_from(BANDS), st.booleans())
 def test_the_truth_is_among_what_is_found(old, new, shown, band, keep_facts):
     """Whatever the two policies and the presentation, the new outcome and its rule are among those found."""
@@ -54,7 +54,7 @@ def test_the_truth_is_among_what_is_found(old, new, shown, band, keep_facts):
     assert result.effect is not (Effect.CHANGES if now.outcome is then.outcome else Effect.STAYS)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, any_presentation, st.sampled_from(BANDS))
 def test_the_same_policy_changes_nothing(one, shown, band):
     """A policy tried on its own decisions lets every outcome stay, though half of the facts are unknown."""
@@ -64,7 +64,7 @@ def test_the_same_policy_changes_nothing(one, shown, band):
     assert result.effect is Effect.STAYS
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, policies, any_presentation, st.sampled_from(BANDS))
 def test_facts_that_were_kept_make_it_exact(old, new, shown, band):
     """Where the record keeps the facts, and risks and quotas are read alike, exactly one outcome is found."""

@@ -34,7 +34,7 @@ def point_of(space: Space, shown: Shown, policy: Policy) -> dict[str, int]:
     return point | {MOMENT: space.bit(MOMENT, shown.at)}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(policies, presentations)
 def test_a_box_holds_what_its_rule_holds(policy, shown):
     """Every rule applies to observed facts exactly when their cells lie in its box."""
@@ -44,7 +44,7 @@ def test_a_box_holds_what_its_rule_holds(policy, shown):
         assert inside(space, space.box(rule), point) == rule.applies(facts, shown.at)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(policies, presentations, st.booleans())
 def test_what_is_impossible_is_never_observed(policy, shown, lost):
     """No presentation that reaches the rules lies in a box that is said to be impossible."""

@@ -132,3 +132,13 @@ def test_a_number_gone_has_no_code(gate, page):
     assert page.ask("GET", f"/numbers/{NUMBER}.svg")[0] == 200
     gate.publish(replace(view, lanes=(asking(number=NEXT_NUMBER),)))
     assert page.ask("GET", f"/numbers/{NUMBER}.svg")[0] == 404
+
+
+@pytest.mark.parametrize(("length", "modules"), [(38, 25), (39, 29)])
+def test_codes_are_of_level_m_with_a_quiet_zone(length, modules):
+    """38 capitals fill version 2-M and 39 need 3-M (ISO/IEC 18004, table 7); around both are four light modules."""
+    side = modules + 2 * 4
+    drawn = codes.drawing("A" * length)
+    assert f'viewBox="0 0 {side} {side}"' in drawn
+    assert f'fill="#fff" d="M0 0h{side}v{side}h-{side}z"' in drawn
+    assert 'd="M4 4.5h7' in drawn
