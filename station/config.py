@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -147,7 +147,7 @@ class CalibrationConfig(_Struct, frozen=True):
     def record(self) -> Calibration:
         """Return it as the estimator takes it. Raises ValueError."""
         points = tuple((shown, true) for shown, true in self.points)
-        return Calibration(datetime.date.fromisoformat(self.date), points, self.uncertainty_c)
+        return Calibration(dt.date.fromisoformat(self.date), points, self.uncertainty_c)
 
 
 class CorrectionConfig(_Struct, frozen=True):

@@ -12,6 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from statistics import fmean
 
+from station.core.calibration import Calibration
+
 TRIMMED = 0.1
 """Share of the values dropped at each end: somebody ill, somebody from the cold."""
 MOST_DRIFT_C = 0.5
@@ -88,8 +90,15 @@ def decode(raw: bytes | None) -> Baseline:
     return found if sound else Baseline()
 
 
+def doubt(calibration: Calibration, baseline: Baseline, today: date) -> str:
+    """Return why the calibration is no longer to be trusted ("old", "drift"); empty where nothing speaks against it."""
+    if calibration.due(today):
+        return "old"
+    return "drift" if baseline.anchor_day == calibration.day and baseline.drifted() else ""
+
+
 def threshold(baseline: Baseline, rule: Relative | None, fixed_c: float) -> float:
-    """Return the temperature from which a reading is raised, degrees Celsius: relative where the rule and values allow."""
+    """Return from which temperature a reading is raised, degrees Celsius: relative where rule and values allow."""
     mean = baseline.mean()
     if rule is None or mean is None or not rule.ready(baseline):
         return fixed_c

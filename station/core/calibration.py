@@ -98,7 +98,7 @@ class Correction:
         return self.table[-1][1]
 
     def radiated(self, shown_c: float, sensor_c: float) -> float:
-        """Return the skin's temperature for a figure that was computed with the sensor's emissivity, degrees Celsius."""
+        """Return the skin's temperature, degrees Celsius, for a figure computed with the sensor's emissivity."""
         if self.sensor_emissivity == self.skin_emissivity:
             return shown_c
         sensor, shown = (sensor_c + KELVIN) ** 4, (shown_c + KELVIN) ** 4

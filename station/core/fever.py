@@ -39,7 +39,8 @@ AROUND_SPREAD_C = 1.5
 class Sample:
     """One sample: monotonic moment in seconds, object and the sensor's own temperature in degrees Celsius.
 
-    `range_mm`: distance, inf where the range sensor sees nothing, None without one. `fill`: station.ports.ThermalSample.
+    `range_mm`: distance, inf where the range sensor sees nothing, None without one.
+    `fill`: see station.ports.ThermalSample.
     """
 
     at_s: float
@@ -65,7 +66,7 @@ def estimate(
     calibration: Calibration = FACTORY,
     background_c: float | None = None,
 ) -> TemperatureReading:
-    """Judge one series of samples. `background_c`: what the sensor sees with nobody there; None takes the room for it."""
+    """Judge one series. `background_c`: what the sensor sees with nobody there; None takes the room for it."""
     if len(samples) < FEWEST_SAMPLES or not all(math.isfinite(s.object_c + s.ambient_c) for s in samples):
         return TemperatureReading(Band.NO_READING, samples=len(samples))
     sensor = median(sample.ambient_c for sample in samples)
@@ -111,7 +112,7 @@ def confirmed(first: TemperatureReading, second: TemperatureReading) -> Temperat
 
 
 def _stands_out(sample: Sample, background: float, optics: Optics) -> bool:
-    """Say whether somebody is there: warmer than what is behind, or (where that is as warm) within the sensor's reach."""
+    """Say whether somebody is there: warmer than what is behind or, where that is as warm, within reach."""
     if sample.object_c >= background + STEP_C:
         return True
     near = sample.range_mm is not None and sample.range_mm <= optics.greatest_mm

@@ -23,8 +23,9 @@ PIXELS_NEEDED = 3
 
 @dataclass(frozen=True, slots=True)
 class Optics:
-    """`view_deg`: angle of one pixel's view, or of as many as a forehead needs; `picture_deg`: an array's whole picture.
+    """What one lens sees.
 
+    `view_deg`: angle of one pixel's view, or of as many as a forehead needs; `picture_deg`: of an array's picture.
     `accuracy_c`: largest error the data sheet allows; `works_c`: the sensor's own temperatures for which it says so;
     `self_heating_c`: how much warmer the sensor is than the room.
     """
@@ -44,7 +45,7 @@ class Optics:
         if math.isinf(distance_mm):
             return 0.0
         spot = max(self.spot_mm(distance_mm), 1e-6)
-        return 1 - 0.5 ** min((FOREHEAD_MM / spot) ** 2, 64.0)
+        return 1 - math.pow(0.5, min((FOREHEAD_MM / spot) ** 2, 64.0))
 
     @property
     def greatest_mm(self) -> float:
