@@ -19,9 +19,11 @@ from station.core.optics import LEAST_SHARE, Optics
 FEWEST_SAMPLES = 3
 FACE_FLOOR_C = 28.0
 """Below this nothing as warm as a face is in view: skin at rest stays above 28 C down to freezing weather."""
+COLDEST_FACE_C = 20.0
+"""Who is near by the range sensor may be this cold, straight from the frost; below it is a bag, or a coat."""
 HOTTEST_C = 45.0
 """Above this it is no skin: a lamp, an engine, a cup."""
-STEP_C = 3.0
+STEP_C = 2.0
 """Who stands out less than this from the background is not told from the wall behind."""
 STEADY_C = 0.8
 """A stretch of samples that wanders farther than this was taken of somebody moving."""
@@ -131,9 +133,9 @@ def _unfit(skin: float, share: float | None) -> Band | None:
         return Band.TOO_FAR
     if not math.isfinite(skin) or skin > HOTTEST_C:
         return Band.NO_READING
-    if skin < FACE_FLOOR_C:  # without a distance: warmer than the wall, colder than a face, so a face in part
-        return Band.TOO_FAR if share is None else Band.NO_READING
-    return None
+    if share is None:  # warmer than the wall, colder than a face: a face that fills the view in part
+        return Band.TOO_FAR if skin < FACE_FLOOR_C else None
+    return Band.NO_READING if skin < COLDEST_FACE_C else None
 
 
 def _plateau(present: Sequence[Sample]) -> list[Sample]:

@@ -10,6 +10,7 @@ import threading
 import time
 from pathlib import Path
 
+import apsw
 import pytest
 from gpiozero.pins.mock import MockFactory
 
@@ -27,7 +28,7 @@ from station.config import (
     StationConfig,
     TrustConfig,
 )
-from station.core.events import Kind, decode
+from station.core.events import decode
 from station.core.facts import Site
 from station.core.model import Direction
 from station.doorway import Doorway
@@ -63,10 +64,10 @@ class Station:
         clock, config = SystemClock(require_sync=False), _config(folder)
         (lane,) = config.lane
         self.pins, self.mailbox = MockFactory(), Mailbox()
-        self.journal, inbox = Journal(folder, "boot"), Inbox(folder)
-        self._recorder = Recorder(self.journal, Reserve(folder, 1 << 20), lambda _fault: None)
-        documents = open_documents(config, self.journal, inbox, clock)
-        register = Register(self.journal, has_peers=False)
+        self._journal, inbox = Journal(folder, "boot"), Inbox(folder)
+        self._recorder = Recorder(self._journal, Reserve(folder, 1 << 20), lambda _fault: None)
+        documents = open_documents(config, self._journal, inbox, clock)
+        register = Register(self._journal, has_peers=False)
         self.gate = GateThread(
             self.mailbox, self._recorder, documents, inbox, clock, HealthBoard(lambda *_: None), register, config
         )
@@ -104,10 +105,15 @@ class Station:
         """When the relay last moved (monotonic), as the pin noted it."""
         return float(self.pins.pin(RELAY)._last_change)
 
-    def recorded(self) -> list[tuple[str, object]]:
-        """Return (kind, what) of every event in the journal."""
-        found = [decode(raw) for _, raw in self.journal.last(1000)]
-        return [(event.kind, event.payload.get("alarm", event.payload.get("what"))) for event in found]
+    def recorded(self) -> list[str]:
+        """Return every event of the door and every alarm in the journal, read as gate-sync reads it."""
+        reader = apsw.Connection(str(self._journal.path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            found = [decode(raw) for (raw,) in reader.execute("SELECT raw FROM event ORDER BY seq")]
+        finally:
+            reader.close()
+        words = [(event.payload.get("alarm"), event.payload.get("what")) for event in found]
+        return [" ".join(str(word) for word in pair if word) for pair in words]
 
     def close(self) -> None:
         """End everything."""
@@ -176,19 +182,31 @@ def test_rex_in_time_while_the_gate_hangs(station, stuck, disk, eventually, caps
 
 @pytest.mark.parametrize("cause", ["fire", "break_glass"])
 def test_fire_in_time_while_the_gate_hangs(station, stuck, disk, eventually, capsys, cause):
-    """Fire and break-glass unlock in at most 50 ms and hold as long as they last."""
-    delay = _delay(station, cause, eventually)
+    """Fire and break-glass unlock at most 50 ms after their contact moved and hold as long as they last."""
+    delays = []
+    for _ in range(PRESSES):
+        delays.append(_delay(station, cause, eventually))
+        station.outputs.lock()
+        assert station.unlocked, "no lock ends it"
+        station.let_go(cause)
+        eventually(lambda: not station.unlocked, "the lock that came meanwhile is done when it is over")
     with capsys.disabled():
-        print(f"\n{cause}: {delay * 1e3:.1f} ms")
-    station.press("rex")
-    assert not threading.Event().wait(2 * UNLOCK_S)
-    assert station.unlocked, "held although the exit button's time is over"
-    assert delay <= BAR_S
+        print(f"\n{cause}: median {statistics.median(delays) * 1e3:.1f} ms, most {max(delays) * 1e3:.1f} ms")
+    assert SETTLE_S[cause] <= statistics.median(delays) <= BAR_S
     assert station.beats == stuck, "the gate thread hung all the while"
 
 
+def test_fire_outlasts_the_exit_button_while_the_gate_hangs(station, stuck, disk, eventually):
+    """The exit button pressed during a fire does not lock when its time is over."""
+    _delay(station, "fire", eventually)
+    station.press("rex")
+    assert not threading.Event().wait(2 * UNLOCK_S)
+    assert station.unlocked
+    assert station.beats == stuck
+
+
 def test_what_happened_meanwhile_is_recorded(station, disk, eventually):
-    """As soon as the disk works again the journal has the tamper alarm, the presses and the fire, in order."""
+    """As soon as the disk works again the journal has the alarm, the presses and the fire, in their order."""
     with disk.held():
         station.press("tamper")
         eventually(disk.waiting.is_set, "the gate thread waits in the fsync")
@@ -197,17 +215,8 @@ def test_what_happened_meanwhile_is_recorded(station, disk, eventually):
             station.let_go("rex")
             eventually(lambda: not station.unlocked, "locks again by itself")
         _delay(station, "fire", eventually)
+    story = ["tamper begins", "rex", "rex", "fire begins"]
+    eventually(lambda: [what for what in station.recorded() if what in story] == story, "the gate has caught up")
     station.let_go("fire")
-    eventually(lambda: (Kind.ALARM, "ends") in _whats(station), "the gate has caught up")
-    assert [what for _, what in station.recorded() if what in ("tamper", "rex", "fire")][:4] == [
-        "tamper",
-        "rex",
-        "rex",
-        "fire",
-    ]
+    eventually(lambda: "fire ends" in station.recorded(), "the end of the fire")
     eventually(lambda: not station.unlocked, "locked once the fire is over")
-
-
-def _whats(station) -> list[tuple[str, object]]:
-    found = [decode(raw) for _, raw in station.journal.last(1000)]
-    return [(event.kind, event.payload.get("what")) for event in found]

@@ -43,7 +43,7 @@ def test_threshold_waits_and_has_a_floor():
 
 
 def test_drift_since_the_calibration():
-    """The first mean after a calibration is kept; a mean far from it throws doubt on the calibration, as its age does."""
+    """The first mean after a calibration is kept; a mean far from it throws doubt on it, as its age does."""
     calibration = Calibration(DAY, ((35.0, 35.2),))
     state = heard([34.5] * 20, day=DAY)
     assert state.drift_c() == 0

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from station.core.calibration import FACTORY, Calibration, Correction
-from station.core.fever import FACE_FLOOR_C, FEWEST_SAMPLES, HOTTEST_C, STEADY_C, FeverLimits, Sample
+from station.core.fever import COLDEST_FACE_C, FACE_FLOOR_C, FEWEST_SAMPLES, HOTTEST_C, STEADY_C, FeverLimits, Sample
 
 from station.core.fever import confirmed, estimate as judged  # isort: skip
 from station.core.model import Band, TemperatureReading
@@ -35,8 +35,8 @@ def estimate(samples, optics=NARROW, correction=Correction(), calibration=FACTOR
     ("skin", "band"),
     [
         (-10.0, Band.NO_READING),
-        (25.99, Band.NO_READING),
-        (26.0, Band.TOO_FAR),
+        (24.99, Band.NO_READING),
+        (25.0, Band.TOO_FAR),
         (27.99, Band.TOO_FAR),
         (FACE_FLOOR_C, Band.COLD),
         (33.99, Band.COLD),
@@ -96,11 +96,12 @@ def test_a_warm_wall_is_nobody():
 def test_distance_decides_before_the_figure():
     """Too far is too far however warm it looks; near, what is missing of the forehead is added, with less certainty."""
     near, edge, far, gone = (estimate(series(*[36.0] * 5, away=mm)) for mm in (60, 280, 330, math.inf))
-    assert (near.band, edge.band, far.band, gone.band) == (Band.NORMAL, Band.RAISED, Band.TOO_FAR, Band.TOO_FAR)
+    assert (near.band, edge.band, far.band, gone.band) == (Band.NORMAL, Band.NORMAL, Band.TOO_FAR, Band.TOO_FAR)
     assert near.skin_c == pytest.approx(36.0, abs=0.02)
     assert edge.skin_c == pytest.approx(36.0 + 3.0 * (1 - NARROW.share(280)), abs=0.01)
     assert edge.uncertainty_c > near.uncertainty_c + 0.3
-    assert estimate(series(*[27.0] * 5, away=60)).band is Band.NO_READING
+    face, bag = (estimate(series(*[value] * 5, away=60), background=10.0).band for value in (20.0, 19.9))
+    assert (face, bag) == (Band.COLD, Band.NO_READING)
 
 
 def test_an_arrays_fill_tells_the_distance():
@@ -183,7 +184,7 @@ def test_any_series_gives_an_honest_reading(taken, optics, background):
     assert reading.band not in {Band.NOT_MEASURED, Band.FAULT}
     assert (reading.estimate_c is not None) == (reading.band in {Band.NORMAL, Band.RAISED, Band.COLD})
     if reading.estimate_c is not None:
-        assert FACE_FLOOR_C - 0.01 <= reading.skin_c <= HOTTEST_C + 3
+        assert COLDEST_FACE_C - 0.01 <= reading.skin_c <= HOTTEST_C + 3
         assert reading.uncertainty_c >= 0.5
 
 

@@ -86,11 +86,11 @@ def start() -> Iterator[Callable[..., Lane]]:
     """Start workers, stopped afterwards. `ruler`: opens the range sensor."""
     running: list[ScreeningWorker] = []
 
-    def begin(device, ruler=None, baseline=None, **config) -> Lane:
+    def begin(device, ruler=None, before=None, **config) -> Lane:
         answers: queue.Queue[object] = queue.Queue()
         settings = ThermometerConfig(bus="twin:t", optics="xCF", samples=SERIES, interval_s=0.02, **config)
         opens = device if callable(device) else lambda: device
-        worker = ScreeningWorker("in", settings, opens, answers.put, ruler and (lambda: ruler), baseline)
+        worker = ScreeningWorker("in", settings, opens, answers.put, ruler and (lambda: ruler), before)
         worker.start()
         running.append(worker)
         return Lane(worker, answers)
@@ -141,12 +141,12 @@ def test_a_failing_range_sensor_does_not_stop_screenings(start):
 
 def test_a_raised_threshold_follows_what_is_usual(start):
     """With a baseline, what stands out from the people before is raised, though far below the fixed limit."""
-    usual = Baseline((34.5,) * 40)
+    usual = Baseline((35.0,) * 40)
     relative = BaselineConfig(offset_c=0.8, floor_c=33.0)
-    assert start(Scripted([35.5]), None, usual, baseline=relative).screen().reading.band is Band.RAISED
-    assert start(Scripted([35.1]), None, usual, baseline=relative).screen().reading.band is Band.NORMAL
-    assert start(Scripted([35.5]), None, usual).screen().reading.band is Band.NORMAL
-    assert start(Scripted([35.5]), None, None, baseline=relative).screen().reading.band is Band.NORMAL
+    assert start(Scripted([36.0]), None, usual, baseline=relative).screen().reading.band is Band.RAISED
+    assert start(Scripted([35.7]), None, usual, baseline=relative).screen().reading.band is Band.NORMAL
+    assert start(Scripted([36.0]), None, usual).screen().reading.band is Band.NORMAL
+    assert start(Scripted([36.0]), None, None, baseline=relative).screen().reading.band is Band.NORMAL
 
 
 def test_what_is_usual_grows_with_each_normal_reading(start):
