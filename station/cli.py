@@ -192,6 +192,9 @@ def _emissivity(options: argparse.Namespace) -> int:
     lane = next((lane for lane in config.lane if lane.id == options.lane), None)
     if lane is None or lane.thermometer is None:
         raise ConfigError(f"{options.config}: lane {options.lane!r} has no thermometer")
+    if lane.thermometer.model != "mlx90614":
+        print(f"an {lane.thermometer.model} keeps no emissivity: the configured one is used in the calculation")
+        return OK
     device = open_thermometer(lane.thermometer, _world(config))
     changed = device.write_emissivity(lane.thermometer.emissivity)
     device.close()

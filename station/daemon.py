@@ -13,10 +13,10 @@ from drivers.camera import open_camera
 from drivers.decoder import make_decoder
 from drivers.inputs import LaneInputs
 from drivers.light import open_light
-from drivers.mlx90614 import open_thermometer
 from drivers.outputs import LaneOutputs
 from drivers.pins import factory
 from drivers.reader import ReaderWorker
+from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
 from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs

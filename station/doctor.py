@@ -17,10 +17,11 @@ import apsw
 
 from drivers.camera import open_camera
 from drivers.decoder import make_decoder
-from drivers.mlx90614 import open_thermometer
 from drivers.outputs import needed_pull
 from drivers.pins import factory
+from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
+from drivers.vl53l0x import open_range_sensor
 from station import guards
 from station.clock import kernel_synced
 from station.config import Config, DoorConfig, LaneConfig
@@ -68,6 +69,8 @@ def examine(config: Config) -> Iterator[Finding]:
         yield _finding(f"camera {lane.id}", lambda lane=lane: _camera(lane, world))  # type: ignore[misc]
         if lane.thermometer:
             yield _finding(f"thermometer {lane.id}", lambda lane=lane: _thermometer(lane, world))  # type: ignore[misc]
+        if lane.range:
+            yield _finding(f"range {lane.id}", lambda lane=lane: _range(lane, world))  # type: ignore[misc]
         if lane.door is not None:
             yield _finding(f"relay pull {lane.id}", lambda door=lane.door: _pull(door))  # type: ignore[misc]
     yield _finding("pins", lambda: _pins(config))
@@ -110,8 +113,9 @@ def _thermometer(lane: LaneConfig, world: World | None) -> str:
     assert lane.thermometer is not None  # noqa: S101 - the caller has looked
     device = open_thermometer(lane.thermometer, world)
     try:
-        target, ambient, _ = device.sample()
-        found = f"sensor {device.sensor_id()}, object {target:.1f} C, ambient {ambient:.1f} C"
+        target, ambient, fill = device.sample()
+        found = f"{lane.thermometer.model} {device.sensor_id()}, object {target:.1f} C, ambient {ambient:.1f} C"
+        found += "" if fill is None else f", {fill:.0%} of the view"
         emissivity = device.emissivity()
     finally:
         device.close()
@@ -133,6 +137,17 @@ def _boot_settings() -> list[str] | None:
         if path.exists():
             return [line.split("#")[0].strip() for line in path.read_text(errors="replace").splitlines()]
     return None
+
+
+def _range(lane: LaneConfig, world: World | None) -> str:
+    assert lane.range is not None  # noqa: S101 - the caller has looked
+    device = open_range_sensor(lane.range, world)
+    try:
+        distance = device.range_mm()
+        found = f"vl53l0x {device.sensor_id()}"
+    finally:
+        device.close()
+    return f"{found}, nothing within its range" if distance is None else f"{found}, {distance} mm"
 
 
 def _strict_gpiod() -> str:

@@ -101,6 +101,12 @@ def _protected(kid: bytes) -> bytes:
 
 _HEADER = _protected(bytes(KID_LENGTH))[:-KID_LENGTH]
 """How every good protected header begins: deterministic CBOR has one encoding of it, the key id follows."""
+_SIGN1_HEAD = b"\xd2\x84" + encode(bytes(len(_HEADER) + KID_LENGTH))[:1] + _HEADER
+_KID_END = len(_SIGN1_HEAD) + KID_LENGTH
+_EMPTY_MAP, _EMPTY_BYTES, _SIGNATURE_HEAD = b"\xa0", b"\x40", b"\x58\x40"
+_CONTEXT = b"\x84" + encode("Signature1") + _SIGN1_HEAD[2:3]
+_SHORT, _MAX_BYTE, _MAX_WORD = 24, 0xFF, 0xFFFF
+"""Lengths that need no byte of their own are below `_SHORT` (RFC 8949, 3)."""
 
 
 def _empty_map(value: object) -> bool:
@@ -150,6 +156,40 @@ def _tagged(raw: bytes, tag: int) -> tuple[object, ...]:
 
 def open_sign1(raw: bytes) -> Signed:
     """Take a COSE_Sign1 apart without checking its signature. Raises CoseError."""
+    return _taken_apart(raw) or _decoded_sign1(raw)
+
+
+def _taken_apart(raw: bytes) -> Signed | None:
+    """Take a COSE_Sign1 apart by its only encoding; None where it is not exactly that.
+
+    Deterministic CBOR leaves no choice but key id, payload and signature; this finds them in a tenth of the time of
+    decoding and encoding. A payload of 64 KiB and more is left to the decoder.
+    """
+    if not raw.startswith(_SIGN1_HEAD) or raw[_KID_END : _KID_END + 1] != _EMPTY_MAP:
+        return None
+    item, tail = raw[_KID_END + 1 : -SIGNATURE_LENGTH - 2], raw[-SIGNATURE_LENGTH - 2 :]
+    payload = _byte_string(item)
+    if payload is None or not tail.startswith(_SIGNATURE_HEAD):
+        return None
+    kid = raw[len(_SIGN1_HEAD) : _KID_END]
+    covered = b"".join((_CONTEXT, _HEADER, kid, _EMPTY_BYTES, item))
+    return Signed(payload, (Signature(kid, tail[2:], covered),))
+
+
+def _byte_string(item: bytes) -> bytes | None:
+    """Return the content of one deterministically encoded byte string of less than 64 KiB; None for anything else."""
+    size = len(item)
+    if _SHORT <= size - 2 <= _MAX_BYTE:
+        return item[2:] if item[:2] == bytes((0x58, size - 2)) else None
+    if 1 <= size <= _SHORT:
+        return item[1:] if item[0] == 0x40 + size - 1 else None
+    if _MAX_BYTE < size - 3 <= _MAX_WORD:
+        return item[3:] if item[:3] == b"\x59" + (size - 3).to_bytes(2, "big") else None
+    return None
+
+
+def _decoded_sign1(raw: bytes) -> Signed:
+    """Take a COSE_Sign1 apart by decoding it, which tells what is wrong with one that is not good."""
     protected, unprotected, payload, value = _tagged(raw, SIGN1_TAG)
     kid = _kid(protected, unprotected)
     covered = encode(["Signature1", protected, b"", payload])

@@ -28,7 +28,7 @@ USUAL: Mapping[str, str | int | None] = {
 """The facts that are kept, and the values that are not written."""
 
 
-def noted(facts: Facts) -> dict[str, str | int]:
+def noted(facts: Facts) -> dict[str, str | int | None]:
     """Return what is kept of facts, as JSON values."""
     held = {name: FACTS[name].read(facts) for name in USUAL}
     return {name: _plain(value) for name, value in held.items() if value != USUAL[name]}
@@ -40,10 +40,12 @@ def recalled(kept: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in known.items() if _possible(name, value)}
 
 
-def _plain(value: str | int) -> str | int:
-    return value if isinstance(value, int) else str(value)
+def _plain(value: str | int | None) -> str | int | None:
+    return str(value) if isinstance(value, str) else value
 
 
 def _possible(name: str, value: object) -> bool:
     values = FACTS[name].values
-    return value in values if values is not None else value is None or isinstance(value, int)
+    if values is None:
+        return value is None or isinstance(value, int)
+    return value in values or (value is None and name == "quota")  # which has no value without a clock

@@ -133,15 +133,17 @@ def _restore(self: Any, state: list[object]) -> None:
 
 
 class _DataclassFields:
-    """`__dataclass_fields__`, made when somebody asks for it."""
+    """`__dataclass_fields__`, made when somebody asks for it, and then kept in its own place."""
 
     def __get__(self, _: object, owner: Any) -> dict[str, Any]:
         import dataclasses  # noqa: PLC0415 - the import that this module is there to avoid
 
-        return {
+        fields = {
             name: self._made(dataclasses, name, kind, owner.__defaults__.get(name, _NOTHING))
             for name, kind in owner.__annotations__.items()
         }
+        owner.__dataclass_fields__ = fields
+        return fields
 
     @staticmethod
     def _made(dataclasses: Any, name: str, kind: str, default: Any) -> Any:

@@ -24,30 +24,31 @@ class Ruling:
     local: bool = False
 
 
-def rule_on(rule: Rule | None, facts: Facts, policy: Policy, *, can_measure: bool) -> Ruling:
-    """Return what follows from `rule` being the first that fires for `facts`; None: none does."""
+def rule_on(facts: Facts, policy: Policy, seconds: int, *, can_measure: bool) -> tuple[Rule | None, Ruling]:
+    """Return the first rule that fires for `facts` at `seconds` (unsigned), and what follows from it."""
+    rule = policy.first_match(facts, seconds)
+    unheard = facts.peers == Peers.UNHEARD and policy.hangs_on_memory(rule, facts, seconds)
+    return rule, follow(rule, policy, facts.temperature, unheard=unheard, can_measure=can_measure)
+
+
+def follow(rule: Rule | None, policy: Policy, temperature: str, *, unheard: bool, can_measure: bool) -> Ruling:
+    """Return what follows from a rule that fired; None: none did.
+
+    `unheard`: the site's other gates have not been heard from, and what they know might have led elsewhere.
+    """
     if rule is None:
-        return _degrade(Ruling(Outcome.REFER, Reason.NO_RULE, NO_RULE), policy)
-    ruling = _alone(Ruling(rule.outcome, rule.reason, rule.id, rule.say), rule, facts, policy)
-    return _sensor_excused(ruling, facts, policy, can_measure=can_measure)
+        nothing = Ruling(Outcome.REFER, Reason.NO_RULE, NO_RULE, local=unheard)
+        return nothing if unheard else _degrade(nothing, policy)
+    refers = unheard and rule.outcome is Outcome.DENY
+    outcome = Outcome.REFER if refers else rule.outcome
+    ruling = Ruling(outcome, rule.reason, rule.id, rule.say, unheard)
+    unmeasurable = outcome is Outcome.MEASURE and not (can_measure and temperature == Band.NOT_MEASURED)
+    if unmeasurable or (outcome is Outcome.DENY and temperature == Band.FAULT):
+        excused = replace(ruling, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
+        return _degrade(excused, policy)
+    return ruling
 
 
 def _degrade(ruling: Ruling, policy: Policy) -> Ruling:
     denies = policy.when(REASONS[ruling.reason].matter) is Degraded.DENY
     return replace(ruling, outcome=Outcome.DENY) if denies else ruling
-
-
-def _alone(ruling: Ruling, rule: Rule, facts: Facts, policy: Policy) -> Ruling:
-    if facts.peers != Peers.UNHEARD or not policy.by_memory:
-        return ruling
-    refers = ruling.outcome is Outcome.DENY and rule.by_memory
-    return replace(ruling, local=True, outcome=Outcome.REFER if refers else ruling.outcome)
-
-
-def _sensor_excused(ruling: Ruling, facts: Facts, policy: Policy, *, can_measure: bool) -> Ruling:
-    measurable = can_measure and facts.temperature == Band.NOT_MEASURED
-    wants_sensor = ruling.outcome is Outcome.MEASURE and not measurable
-    if wants_sensor or (ruling.outcome is Outcome.DENY and facts.temperature == Band.FAULT):
-        excused = replace(ruling, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
-        return _degrade(excused, policy)
-    return ruling

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from station.core import credential, live, timecode
 from station.core.documents import TrustBundle
-from station.core.model import Credential, Instant, Rejected
+from station.core.model import ClockState, Credential, Instant, Rejected
 from station.core.timecode import TimeCode
 
 OUR_PREFIXES = (credential.PREFIX, live.PREFIX, timecode.PREFIX)
@@ -26,10 +26,11 @@ def identity(text: str, verdict: Credential | TimeCode | Rejected, now: Instant,
     """Return what stays the same while one thing is held up, though the phone draws its code anew every 10 s.
 
     A live code that is too old or used up counts for itself: when the page is refreshed, that is a new presentation.
+    Without the time nobody can say that one is too old.
     """
     if not isinstance(verdict, Credential) or verdict.live is None:
         return text
     if verdict.live.nonce is not None:
         return f"live {verdict.cti.hex()} {verdict.live.nonce.hex()}"
-    dead = used_up or live.not_fresh(verdict.live, frozenset(), now) is not None
-    return text if dead else f"live {verdict.cti.hex()}"
+    old = now.state is not ClockState.LOST and live.not_fresh(verdict.live, frozenset(), now) is not None
+    return text if used_up or old else f"live {verdict.cti.hex()}"

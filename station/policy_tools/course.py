@@ -42,16 +42,16 @@ def meets_all(space: Space, steps: Sequence[Step], where: Box, never: Sequence[B
     avoided = list(never)
     for step in steps:
         if step.fires is not None:
-            held = _with(step.rules[step.fires], step.fixed)
+            held = given(step.rules[step.fires], step.fixed)
             base = None if held is None or base is None else space.meet(base, held)
-        earlier = [_with(box, step.fixed) for box in step.rules[: step.fires]]
+        earlier = [given(box, step.fixed) for box in step.rules[: step.fires]]
         if base is None or {} in earlier:
             return None
         avoided += [box for box in earlier if box is not None]
     return space.outside(base, avoided) if base is not None else None
 
 
-def _with(box: Box, fixed: Mapping[str, int]) -> Box | None:
+def given(box: Box, fixed: Mapping[str, int]) -> Box | None:
     """Return what a box demands of the other facts once some are fixed; None where it excludes the fixed ones."""
     if any(fact in box and not box[fact] & cell for fact, cell in fixed.items()):
         return None

@@ -51,8 +51,8 @@ def explain(case: Case) -> Explanation:
     setting = setting_of(case.credential, case.site, policy, case.statuses)
     seen = observe(case.credential, _status(case), case.presented, case.site, setting, now)
     facts = replace(seen, **{FIELD.get(name, name): value for name, value in case.assumed.items()})  # type: ignore[arg-type]
-    fired = policy.first_match(facts, now.seconds)
-    return Explanation(case, rule_on(fired, facts, policy, can_measure=case.site.can_measure), facts, fired)
+    fired, ruling = rule_on(facts, policy, now.seconds, can_measure=case.site.can_measure)
+    return Explanation(case, ruling, facts, fired)
 
 
 def _status(case: Case) -> Status:

@@ -14,7 +14,7 @@ from station.policy_tools.findings import Finding, note, warning
 from station.policy_tools.layout import Layout
 from station.policy_tools.words import say_list, say_moment
 
-_TIME_FACTS = ("minute_of_day", "weekday", "day", "health_age_days", *sorted(MEMORY_FACTS - {"quota", "passback"}))
+_TIME_FACTS = ("minute_of_day", "weekday", "day", "health_age_days", *sorted(MEMORY_FACTS - {"passback"}))
 _NOT_SOUND = (Band.RAISED, Band.COLD, Band.NO_READING, Band.FAULT)
 
 

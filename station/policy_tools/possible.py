@@ -29,7 +29,8 @@ def always(space: Space) -> Iterator[Box]:
     known = space.full["clock"] & ~lost
     for fact in (*_TIMED, *_AGES):
         yield {"clock": lost, fact: space.mask(fact, _has_value)}
-    for fact in ("minute_of_day", "weekday", "day", "policy_age_hours"):
+    yield {"clock": lost, "quota": _words(space, "quota", "left", "used")}
+    for fact in ("minute_of_day", "weekday", "day", "quota", "policy_age_hours"):
         yield {"clock": known, fact: _nothing(space, fact)}
     yield from _health(space, known)
     yield from _history(space, known)

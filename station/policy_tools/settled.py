@@ -55,27 +55,26 @@ def of_policy(policy: Policy, past: Past, zone: str, was: Policy | None) -> Know
         known["home_risk"] = DEFAULT_RISK
     elif was is not None and past.noted is not None and policy.risks == was.risks:
         known["home_risk"] = past.noted["home_risk"]
-    if (used := _quota(policy, past, was)) is not None:
-        known["quota"] = used
-    return known
+    return known | _quota(policy, past, was)
 
 
-def _quota(policy: Policy, past: Past, was: Policy | None) -> str | None:
+def _quota(policy: Policy, past: Past, was: Policy | None) -> Known:
     if was is not None and past.noted is not None and policy.quotas == was.quotas:
-        return str(past.noted["quota"])
+        return {"quota": past.noted["quota"]}
     if past.pass_class is None or past.cti is None:
-        return None
+        return {}
     holder = Credential(b"", past.cti, 0, 0, past.pass_class, "", frozenset(), household=past.household or b"?")
     counting = [quota for quota in policy.quotas if quota.covers(holder, past.direction)]
     if not counting:
-        return "none"
+        return {"quota": "none"}
     shared = any(quota.per == "household" for quota in counting)
     if past.history is None or (shared and not past.household_known):
-        return None
+        return {}
     if past.household is None:
         counting = [quota for quota in counting if quota.per == "pass"]
     offset = policy.calendar.utc_offset_minutes
-    return passback.quota(counting, holder, past.history, past.direction, offset, _instant(past))
+    used = passback.quota(counting, holder, past.history, past.direction, offset, _instant(past))
+    return {"quota": None if past.clock == ClockState.LOST and used != "none" else used}
 
 
 def _instant(past: Past) -> Instant:

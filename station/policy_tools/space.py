@@ -24,6 +24,8 @@ STEPS = 20_000
 """How many boxes one question may be cut into before it is given up; ordinary policies need some dozens."""
 _CLOSED = ("minute_of_day", "weekday")
 """Numbers that cannot be beyond the bounds a rule may compare them with."""
+_WITHOUT_CLOCK = ("day", "quota")
+"""Words that have no value while nobody knows the time."""
 _EQUAL = ("away_minutes", "last_passage_minutes")
 """Two facts with the same value where both have one: they are cut alike, so that this can be said of cells."""
 
@@ -128,7 +130,7 @@ def _cells(fact: str, rules: Sequence[Rule]) -> tuple[Cell, ...]:
     info = FACTS[fact]
     if info.values is not None:
         words = tuple(Cell(str(value), str(value)) for value in sorted(map(str, info.values)))
-        return (*words, Cell(None, None)) if fact == "day" else words
+        return (*words, Cell(None, None)) if fact in _WITHOUT_CLOCK else words
     low, high = info.bounds
     asked = _EQUAL if fact in _EQUAL else (fact,)
     named = {end for rule in rules for c in rule.conditions if c.fact in asked for end in operands(c)}

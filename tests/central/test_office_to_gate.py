@@ -188,7 +188,7 @@ def test_a_gate_that_has_lost_the_time_gets_it(town: Town, monkeypatch: pytest.M
     east = town.gate()
     until(lambda: east.holds(DocumentType.TRUST, 1), what="the bundle")
     clock = SystemClock(require_sync=True)
-    desk = TimeDesk(clock, Recorder(east.journal, open_reserve(town.directory / "reserve"), lambda _fault: None))
+    desk = TimeDesk(clock, Recorder(east.journal, open_reserve(east.folder / "station"), lambda _fault: None))
     assert clock.now().state is ClockState.LOST
     desk.watch(clock.now())
     until(lambda: times(east), what="central's answer")
@@ -259,3 +259,6 @@ def test_gates_of_a_site_know_of_each_other(town: Town) -> None:
     until(lambda: len(west.knows(person)) == 3, what="the next passage")
     again = Gatehouse(west.post)
     until(lambda: len(again.knows(person)) == 3, what="the notices that gate-sync has kept, after a restart")
+    listener = Listener(town.broker.port, f"gs/1/{STATION}/dn/peer")
+    until(lambda: len(listener.seen) >= 2, what="that there were none, again and again")
+    listener.link.close()

@@ -28,16 +28,15 @@ def test_it_rules_what_the_station_decides(given_policy, shown, lost):
         shown = replace(shown, clock=ClockState.LOST, medium="phone-nonce")
     decision = shown.decide(given_policy)
     facts = shown.facts(given_policy)
-    fired = given_policy.first_match(facts, shown.at)
-    ruling = rule_on(fired, facts, given_policy, can_measure=shown.can_measure)
+    fired, ruling = rule_on(facts, given_policy, shown.at, can_measure=shown.can_measure)
     decided = Ruling(decision.outcome, decision.reason, decision.rule, decision.say, decision.local)
     assert ruling == decided
+    assert fired is given_policy.first_match(facts, shown.at)
 
 
 def ruled(one: object, shown: Shown) -> Ruling:
     """Return what follows for a presentation."""
-    facts = shown.facts(one)
-    return rule_on(one.first_match(facts, USUAL), facts, one, can_measure=shown.can_measure)
+    return rule_on(shown.facts(one), one, USUAL, can_measure=shown.can_measure)[1]
 
 
 @pytest.mark.parametrize(("action", "outcome"), [("refer", Outcome.REFER), ("deny", Outcome.DENY)])
@@ -55,6 +54,8 @@ def test_memory_is_excused_while_nobody_was_heard():
     unheard = ruled(once, replace(again, peers=Peers.UNHEARD))
     assert (unheard.outcome, unheard.local, unheard.rule) == (Outcome.REFER, True, "once")
     assert ruled(once, replace(again, own=(), peers=Peers.UNHEARD)).local
+    beside = policy(deny("once", {"passback": {"eq": "violation"}, "class": {"eq": "visitor"}}), rule(id="rest"))
+    assert not ruled(beside, replace(again, own=(), peers=Peers.UNHEARD)).local
 
 
 def test_a_failed_sensor_is_held_against_nobody():

@@ -7,7 +7,7 @@ import pytest
 from station.core import base45, cose
 from station.core.documents import Role
 from station.core.live import Live
-from station.core.model import Credential, Instant, Rejected
+from station.core.model import ClockState, Credential, Instant, Rejected
 from station.core.reasons import Reason
 from station.core.scan import identity, is_signed, read
 from station.core.timecode import PREFIX, TimeCode, payload
@@ -96,6 +96,14 @@ def test_a_stale_code_counts_for_itself():
     for t in (NOW - 31, NOW + 31):
         assert identity("EL1:OLD", held(t), HERE, used_up=False) == "EL1:OLD"
     assert identity("EL1:OLD", held(NOW - 30), HERE, used_up=False) != "EL1:OLD"
+
+
+def test_without_the_time_no_code_is_stale():
+    """With the clock lost a phone that redraws is one thing, whatever time it shows; a used-up code is not."""
+    lost = Instant(HERE.wall_us, HERE.mono_us, ClockState.LOST)
+    mark = identity("EL1:A", held(NOW + 7200), lost, used_up=False)
+    assert mark == identity("EL1:B", held(NOW + 7210), lost, used_up=False) != "EL1:B"
+    assert identity("EL1:C", held(NOW + 7200), lost, used_up=True) == "EL1:C"
 
 
 def test_a_used_up_code_counts_for_itself():

@@ -16,17 +16,17 @@ from station.core.optics import Optics, single
 KELVIN = 273.15
 
 CORE_WELL = (36.57, 0.42)
-"""Oral, mean and SD of healthy adults: range (mean +- 2 SD) 35.73 to 37.41 C in Geneva and others, OFID 6:ofz032, 2019."""
+"""Oral, mean and SD of healthy adults: 35.73 to 37.41 C is mean +- 2 SD in Geneva and others, OFID 6:ofz032, 2019."""
 FEVER_C = 37.8
 CORE_FEVER = (38.4, 0.6)
 """Assumption: most fevers are moderate; lower ones than FEVER_C are drawn again."""
 SKIN_SHARE = (0.16, 0.03)
-"""Share of the difference of core and room that skin has lost. Assumption: gives 34.4 C at 23 C, 0.16 K per K of room."""
+"""Share of the difference of core and room that skin has lost. Assumption: 34.4 C at 23 C, and 0.16 K per K of room."""
 SKIN_OWN_K = 0.3
 """SD of each forehead's own difference (blood flow, sweat). Assumption."""
 COLD_K = ((0.0, 3.43, 1.45), (1.0, 1.70, 1.49), (3.0, 0.83, 1.10), (5.0, 0.52, 0.79), (10.0, 0.2, 0.4))
-"""Minutes indoors, mean and SD of what is missing: Dzien and others 2020, 101 people from -5.5 to 0 C outside (36.6 C at
-60 min less what they read); the row of 10 min from Erenberk and others 2013 (equal to the chest after 10 min)."""
+"""Minutes indoors, mean and SD of what is missing: Dzien and others 2020, 101 people from -5.5 to 0 C outside (the 36.6 C
+of 60 min less what they read); the row of 10 min from Erenberk and others 2013 (equal to the chest after 10 min)."""
 EMISSIVITY = (0.972, 0.007)
 """Assumption within the published range of 0.96 to 0.99 for dry skin."""
 COOLER_AROUND_K = (3.0, 1.0)
@@ -42,7 +42,7 @@ FORGETFUL = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """One gate: its lens, its sensor's own error (K), its calibration's error (K), and whether it knows the distance."""
+    """One gate: its lens, its sensor's error and its calibration's (K), and whether it knows the distance."""
 
     optics: Optics
     error_k: float
@@ -55,7 +55,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody before a gate. `missing_k`: what the cold took, by standard deviations `chilled`, at `minutes` indoors."""
+    """Somebody before a gate. `chilled`: how much the cold took, in standard deviations of COLD_K, `minutes` indoors."""
 
     core_c: float
     skin_c: float

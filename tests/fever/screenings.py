@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from station.core.baseline import Baseline, Relative
 from station.core.calibration import Calibration, Correction
@@ -16,8 +17,8 @@ from station.core.model import Band, TemperatureReading
 from tests.fever.population import Person, Site, closer, make_person, make_site, series, waited
 
 LIMITS = FeverLimits(raised_c=30.0, cold_c=32.5)
-"""Raised at 30: every reading is confirmed, as the figure is wanted at every threshold. Cold: for bare skin, uncorrected
-to any body temperature."""
+"""Raised at 30: every reading is confirmed, as the figure is wanted at every threshold. Cold: for bare
+skin, to which nothing is added that would make it look like a body temperature."""
 TRIES = 4
 """Then the guard measures by hand."""
 WAIT_MIN = 5.0
@@ -72,18 +73,14 @@ def _at_gate(site: Site, people: int, chance: random.Random) -> list[Case]:
 def _screened(
     site: Site, person: Person, calibration: Calibration, chance: random.Random
 ) -> tuple[float, TemperatureReading, int]:
-    """Return a single reading (the last sample of the first series), the station's reading, and how many tries it took."""
-    first = None
-    for tries in range(1, TRIES + 1):
-        reading, last = _twice(site, person, calibration, chance)
-        first = last if first is None else first
-        match reading.band:
-            case Band.COLD:
-                person = waited(person, WAIT_MIN)
-            case Band.TOO_FAR | Band.NO_READING:
-                person = closer(person, site, chance)
-            case _:
-                break
+    """Return a single reading (the last sample of the first series), the station's reading, and its number of tries."""
+    reading, first = _twice(site, person, calibration, chance)
+    tries = 1
+    while tries < TRIES and reading.band is not Band.RAISED:
+        cold = reading.band is Band.COLD
+        person = waited(person, WAIT_MIN) if cold else closer(person, site, chance)
+        reading, _ = _twice(site, person, calibration, chance)
+        tries += 1
     return first, reading, tries
 
 
@@ -125,7 +122,7 @@ def area(cases: Sequence[Case], way: str) -> float:
     """Return the area under the curve: how often an ill person's figure is above a well person's."""
     rates = [number / 1000 for number in range(1001)]
     found = sensitivity_at(cases, way, rates)
-    return sum((a + b) / 2000 for a, b in zip(found, found[1:], strict=False))
+    return sum((a + b) / 2000 for a, b in pairwise(found))
 
 
 def endings(cases: Sequence[Case]) -> Counter[str]:

@@ -67,6 +67,15 @@ def test_with_the_clock_lost_only_the_number_opens_and_only_where_the_rules_say_
         assert lane.pass_with(MINE.show(PASS, NOW, number(lane)))[1] == expected
 
 
+def test_with_the_clock_lost_a_phone_that_redraws_is_referred_once(lane):
+    """Nobody can say that a code is old then: the phone stays one presentation, and the journal one event."""
+    lane.clock.boot_without_a_clock(NOW * 1_000_000)
+    for second in range(60):
+        lane.show(MINE.show(PASS, NOW + 7200 + second))
+        lane.let(1)
+    assert lane.decisions() == [("refer", "clock-lost")]
+
+
 def test_an_unsure_clock_is_the_clocks_matter(lane):
     """Where only the station's own uncertainty could explain the age, the person is not called stale."""
     lane.clock.tell(NOW, lane.clock.mono_us - 600_000_000, by_central=True)

@@ -146,6 +146,16 @@ def test_a_household_that_the_journal_does_not_tell_is_unknown():
     assert (result.effect, result.depends) == (Effect.MAY_CHANGE, {"quota"})
 
 
+def test_without_a_clock_no_quota_is_used():
+    """A decision made without a clock has no quota that could be used up, as at the station."""
+    quota = {"id": "q", "direction": "out", "passages": 1, "days": 2, "describe": {"zh": "限额", "en": "a quota"}}
+    judges = {"degraded": {"clock": "nonce"}}
+    limited = policy(deny("used", {"quota": {"eq": "used"}}), REST, quotas=[quota], **judges)
+    lost = Shown(way="out", own=(("out", 60),), clock=ClockState.LOST, medium="phone-nonce")
+    assert last(lost, limited, policy(REST, **judges)).effect is Effect.STAYS
+    assert followed(lost, limited).rule == "rest"
+
+
 def test_what_a_guard_forgave_does_not_count():
     """A passage that was forgiven is no violation in the replay either."""
     once = policy(deny("once", {"passback": {"eq": "violation"}}), REST)

@@ -72,7 +72,7 @@ def test_every_value_lies_in_one_cell(fact):
             space.bit(fact, "nonsense")
 
 
-GRID = {"direction": 2, "health": 4, "quota": 3}
+GRID = {"direction": 2, "health": 4, "passback": 3}
 boxes = st.fixed_dictionaries({}, optional={fact: st.integers(0, (1 << cells) - 1) for fact, cells in GRID.items()})
 
 
@@ -96,7 +96,7 @@ def test_outside_is_exact(base, others):
 def test_a_question_that_is_too_hard_is_given_up(monkeypatch):
     """More steps than allowed end with TooHardError instead of an answer."""
     space = Space(())
-    others = [{"direction": 1, "health": 1 << n % 4, "quota": 1 << n % 3} for n in range(12)]
+    others = [{"direction": 1, "health": 1 << n % 4, "passback": 1 << n % 3} for n in range(12)]
     assert space.outside({}, others) is not None
     monkeypatch.setattr(spaces, "STEPS", 1)
     with pytest.raises(TooHardError):

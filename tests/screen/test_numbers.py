@@ -88,8 +88,10 @@ def test_four_lanes_with_numbers_fit(gate, window, tmp_path):
         assert len(boxes) == 4, selector
         assert all(box["y"] + box["height"] <= height for box in boxes), selector
     for one in window.locator(".lane").all():
-        inside, outside = one.locator(".number").bounding_box(), one.bounding_box()
-        assert inside["x"] + inside["width"] <= outside["x"] + outside["width"]
+        edge = one.bounding_box()["x"] + one.bounding_box()["width"]
+        for part in (".number img", ".digits"):
+            box = one.locator(part).bounding_box()
+            assert box["x"] + box["width"] <= edge - 10, part
     assert code_of(window, '[data-lane="west-out"] .number img', tmp_path) == [f"{PAGE}#n={NUMBER}"]
 
 
