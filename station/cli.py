@@ -27,6 +27,7 @@ from station.export import ExportError, events, write_csv, write_jsonl
 from station.held import believed_keys
 from station.journal import JournalFault
 from station.ports import DeviceFault
+from station.simulation import command as simulation
 from station.visitor_key import VisitorKeyError
 
 DEFAULT_CONFIG = Path("/etc/gate-station/station.toml")
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     policy_cli.add_actions(command("policy", _no_action, "check, explain and try policies"))
     _guard_commands(command("guard", _no_action, "who may sign in at the guard screen"))
     _visitor_key_commands(command("visitor-key", _no_action, "the station's own key, for visitors' passes"))
+    simulation.add_arguments(command("simulate", simulation.run, simulation.ABOUT))
     command("safe-outputs", _safe_outputs, "drive every output to its safe level (ExecStopPost)")
     emissivity = command("emissivity", _emissivity, "write the configured emissivity into the thermometer of a lane")
     emissivity.add_argument("lane")

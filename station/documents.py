@@ -116,6 +116,8 @@ class Documents:
     def is_newer(self, kind: DocumentType, raw: bytes) -> bool:
         """Say whether a provisioned file may be news: an older copy left in a folder is no attack to be recorded."""
         opened = self._beliefs.open(kind, raw)
+        if isinstance(opened, Rejected) and kind is DocumentType.ROOTS:
+            return opened.reason is not Reason.DOCUMENT_ROLLBACK  # a step taken long ago
         held = self.in_force.get(kind)
         return isinstance(opened, Rejected) or held is None or opened[1].seq > held.seq
 

@@ -10,11 +10,11 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from station.simulation.diagram import draw
-from station.simulation.play import Played, Player
-from station.simulation.scenario import Scenario, ScenarioError, load
-from station.simulation.timeline import as_text
+if TYPE_CHECKING:
+    from station.simulation.play import Played
+    from station.simulation.scenario import Scenario
 
 OK, FAILED, BAD_USE = 0, 1, 2
 IN_MEMORY = Path("/dev/shm")  # noqa: S108 - a folder in memory where there is one; nothing of value is written
@@ -31,6 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Play the scenarios."""
+    from station.simulation.scenario import ScenarioError, load  # noqa: PLC0415 - safe-outputs must not wait for it
+
     logging.disable(logging.CRITICAL)  # what the gate would log is in the timeline
     failed = False
     for path in options.scenarios:
@@ -47,11 +49,16 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _play(scenario: Scenario) -> Played:
+    from station.simulation.play import Player  # noqa: PLC0415 - as in run
+
     with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as folder:
         return Player(scenario, Path(folder)).play()
 
 
 def _show(path: Path, scenario: Scenario, played: Played, spent_s: float, options: argparse.Namespace) -> None:
+    from station.simulation.diagram import draw  # noqa: PLC0415 - as in run
+    from station.simulation.timeline import as_text  # noqa: PLC0415
+
     if options.svg:
         options.svg.mkdir(parents=True, exist_ok=True)
         drawing = draw(played.timeline, scenario.seconds, scenario.about)

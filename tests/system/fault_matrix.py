@@ -3,13 +3,14 @@
 Each part fails before, during and after each state of the lane. `python -m tests.system.fault_matrix --write` renews
 docs/reference/fault-matrix.md; a test holds the page against the simulation.
 
-One person comes at 10 s and the state begins. The part fails at 9 s (before), at 10.3 s (during) or at 20 s (after, when
-all is over), and works again at 34 s. A second person comes at 22 s where it fails after the state.
+One person comes at 10 s and the state begins. The part fails at 9 s (before), at 10.3 s (during) or at 20 s (after,
+when all is over), and works again at 34 s. A second person comes at 22 s where it fails after the state.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -21,7 +22,7 @@ from station.config import ButtonConfig, DoorConfig, RelayConfig
 from station.core.events import Event, Kind, decode
 from station.core.lane import LaneState
 from station.health import Ailment, HealthBoard
-from station.ports import Condition
+from station.ports import Condition, InputKind
 from station.simulation.play import Player
 from station.simulation.scenario import LaneSource, PassSource, Scenario, Step
 from station.simulation.timeline import Timeline
@@ -92,9 +93,15 @@ class Seen:
 class _Watching(Player):
     """Plays as always and notes what the guard screen publishes."""
 
-    def __init__(self, scenario: Scenario, folder: Path, from_s: float) -> None:
+    def __init__(self, scenario: Scenario, folder: Path, from_s: float, *, stuck: bool) -> None:
         super().__init__(scenario, folder)
+        self._stuck = stuck
         self.seen, self._from_s = Seen(timeline=self.played.timeline), from_s
+
+    def _input(self, lane: str, kind: InputKind) -> None:
+        """Let nobody force the door: who was not let in does not open it."""
+        if kind is not InputKind.DOOR_OPENED or self._stuck or self._outputs[lane].unlocked:
+            super()._input(lane, kind)
 
     def _boot(self, end_us: int) -> None:
         super()._boot(end_us)
@@ -187,7 +194,7 @@ def seen(part: Part, state: LaneState, when: str) -> Seen:
         steps=tuple(_steps(part, state, when)),
     )
     with tempfile.TemporaryDirectory() as folder:
-        player = _Watching(scenario, Path(folder), FAILS_S[when])
+        player = _Watching(scenario, Path(folder), FAILS_S[when], stuck=bool(part.stuck))
         player.play()
     return player.seen
 
@@ -242,6 +249,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", action="store_true", help="renew the page")
     options = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # what fails is on the page
     wanted = page()
     if options.write:
         PAGE.write_text(wanted, encoding="utf-8")
