@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FOR ?= 0
 SEED ?= 1
 
-.PHONY: help demo test check format bench-eye bench-pass install uninstall picture lock clean
+.PHONY: help demo test check format bench-eye bench-pass bench-fever install uninstall picture lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)

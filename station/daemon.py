@@ -85,7 +85,7 @@ class Station:
         for lane in config.lane:
             self._add_lane(lane)
         self._closing.callback(self._stop_readers)
-        self._screen = ScreenServer(self._gate, config.screen, config.paths.guards)
+        self._screen = ScreenServer(self._gate, config.screen, config.paths.guards, config.station.live_page)
         self._gate.beat = Watchdog(self._safety).beat
 
     # --- records and documents -------------------------------------------------------------------------------------

@@ -32,6 +32,8 @@ from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
 from station.watcher import HeldUp, Reading, Watcher, most_telling, passes_among
 
+FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
+"""What a guard can forgive: that somebody has gone this way already."""
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
 _ENDED = {
@@ -220,7 +222,8 @@ class LaneFlow:
 
     def forgive(self, operator: str, why: str) -> bool:
         """Forgive the person here their earlier passages; False where nobody is here or it cannot be recorded."""
-        credential = self.lane.decision.credential if self.lane.decision else None
+        decision = self.lane.decision
+        credential = decision.credential if decision and decision.reason in FORGIVABLE else None
         if credential is None or self.lane.state is LaneState.PASSING:
             return False
         with self._acting(operator, why):

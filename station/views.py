@@ -9,13 +9,12 @@ from station.core.lane import LaneState
 from station.core.model import Decision, Direction, Outcome
 from station.core.reasons import Reason
 from station.core.signals import Signal
-from station.flow import LaneFlow
+from station.flow import FORGIVABLE, LaneFlow
 from station.ports import LaneView, PassageView
 from station.wording import holder, next_step, reason, text
 
 _BY_NUMBER = frozenset({Reason.CLOCK_LOST, Reason.CLOCK_UNSURE, Reason.NONCE_NEEDED, Reason.LIVE_WRONG_NONCE})
 """Reasons that a phone can answer by signing the number the station shows."""
-_FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
 _ALARM_ORDER = (
     "fire",
     "break-glass",
@@ -76,7 +75,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
         awaiting_guard=flow.lane.state is LaneState.REFERRED,
         number=number if decision is None or decision.reason in _BY_NUMBER else "",
         local=decision is not None and decision.local,
-        forgivable=decision is not None and decision.reason in _FORGIVABLE,
+        forgivable=decision is not None and decision.reason in FORGIVABLE,
     )
 
 

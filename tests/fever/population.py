@@ -25,8 +25,8 @@ SKIN_SHARE = (0.16, 0.03)
 SKIN_OWN_K = 0.3
 """SD of each forehead's own difference (blood flow, sweat). Assumption."""
 COLD_K = ((0.0, 3.43, 1.45), (1.0, 1.70, 1.49), (3.0, 0.83, 1.10), (5.0, 0.52, 0.79), (10.0, 0.2, 0.4))
-"""Minutes indoors, mean and SD of what is missing: Dzien and others 2020, 101 people from -5.5 to 0 C outside (the 36.6 C
-of 60 min less what they read); the row of 10 min from Erenberk and others 2013 (equal to the chest after 10 min)."""
+"""Minutes indoors, mean and SD of what is missing: Dzien and others 2020, 101 people from -5.5 to 0 C outside (the
+36.6 C of 60 min less what they read); 10 min: Erenberk and others 2013, as warm as the chest by then."""
 EMISSIVITY = (0.972, 0.007)
 """Assumption within the published range of 0.96 to 0.99 for dry skin."""
 COOLER_AROUND_K = (3.0, 1.0)
@@ -55,7 +55,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody before a gate. `chilled`: how much the cold took, in standard deviations of COLD_K, `minutes` indoors."""
+    """Somebody before a gate. `chilled`: what the cold took, in standard deviations of COLD_K, `minutes` indoors."""
 
     core_c: float
     skin_c: float

@@ -39,13 +39,15 @@ class Case:
     ill: bool
     single: float
     single_calibrated: float
+    single_patient: float
+    """The last sample of the first series of the last try: a single reading with the station's patience."""
     fixed: float
     relative: float
     tries: int
     last: Band
 
 
-WAYS = ("single", "single_calibrated", "fixed", "relative")
+WAYS = ("single", "single_calibrated", "single_patient", "fixed", "relative")
 
 
 def run(seed: int, gates: int, people: int) -> list[Case]:
@@ -60,11 +62,12 @@ def _at_gate(site: Site, people: int, chance: random.Random) -> list[Case]:
     for number in range(WARM_UP + people):
         judged = number >= WARM_UP
         person = make_person(site, chance, ill=chance.random() < (ILL_SHARE if judged else 0.02))
-        first, reading, tries = _screened(site, person, calibration, chance)
+        first, latest, reading, tries = _screened(site, person, calibration, chance)
         mean = usual.mean()
         if judged and mean is not None:
+            calibrated, patient = calibration.apply(first), calibration.apply(latest)
             figure = NOBODY if reading.estimate_c is None else reading.estimate_c
-            cases.append(Case(person.ill, first, calibration.apply(first), figure, figure - mean, tries, reading.band))
+            cases.append(Case(person.ill, first, calibrated, patient, figure, figure - mean, tries, reading.band))
         elif reading.estimate_c is not None:
             usual = usual.heard(reading.estimate_c, RULE, calibration.day)
     return cases
@@ -72,16 +75,16 @@ def _at_gate(site: Site, people: int, chance: random.Random) -> list[Case]:
 
 def _screened(
     site: Site, person: Person, calibration: Calibration, chance: random.Random
-) -> tuple[float, TemperatureReading, int]:
-    """Return a single reading (the last sample of the first series), the station's reading, and its number of tries."""
+) -> tuple[float, float, TemperatureReading, int]:
+    """Return a single reading of the first try and of the last, the station's reading, and its number of tries."""
     reading, first = _twice(site, person, calibration, chance)
-    tries = 1
+    tries, latest = 1, first
     while tries < TRIES and reading.band is not Band.RAISED:
         cold = reading.band is Band.COLD
         person = waited(person, WAIT_MIN) if cold else closer(person, site, chance)
-        reading, _ = _twice(site, person, calibration, chance)
+        reading, latest = _twice(site, person, calibration, chance)
         tries += 1
-    return first, reading, tries
+    return first, latest, reading, tries
 
 
 def _twice(

@@ -16,11 +16,11 @@ from tests.fever.screenings import Case, area, run, sensitivity_at
 def case(figure: float, *, ill: bool, single: float | None = None) -> Case:
     """Return a case that the station and (unless told) a single reading see alike."""
     other = figure if single is None else single
-    return Case(ill, other, other, figure, figure, 1, Band.RAISED)
+    return Case(ill, other, other, other, figure, figure, 1, Band.RAISED)
 
 
 def test_the_curve_is_right_on_a_case_counted_by_hand():
-    """Four well at 1, 2, 3, 4 and four ill at 2.5, 3.5, 4.5, 5.5: two found without an alarm, three with one in four."""
+    """Four well at 1, 2, 3, 4 and four ill at 2.5, 3.5, 4.5, 5.5: two found without an alarm, then three."""
     cases = [case(v, ill=False) for v in (1, 2, 3, 4)] + [case(v, ill=True) for v in (2.5, 3.5, 4.5, 5.5)]
     assert sensitivity_at(cases, "fixed", [0, 0.25, 0.5, 1]) == [0.5, 0.75, 1.0, 1.0]
     assert area(cases, "fixed") == pytest.approx(0.875, abs=0.07)
@@ -32,7 +32,7 @@ def test_equal_figures_are_not_better():
     cases = [case(chance.gauss(35 + ill, 1), ill=bool(ill)) for ill in [0, 1] * 200]
     assert worse_at(cases, "fixed")
     assert not report(cases, 5)[1]
-    better = [replace(one, single=chance.random(), single_calibrated=chance.random()) for one in cases]
+    better = [replace(one, fixed=float(one.ill)) for one in cases]
     assert not worse_at(better, "fixed")
 
 

@@ -4,7 +4,8 @@ Each part fails before, during and after each state of the lane. `python -m test
 docs/reference/fault-matrix.md; a test holds the page against the simulation.
 
 One person comes at 10 s and the state begins. The part fails at 9 s (before), at 10.3 s (during) or at 20 s (after,
-when all is over), and works again at 34 s. A second person comes at 22 s where it fails after the state.
+when all is over), and works again at 34 s. A second person comes at 22 s where it fails after the state, and in
+every row a last one at 41 s, who must be let in.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from tests.docs.blocks import ROOT
 
 PAGE = ROOT / "docs" / "reference" / "fault-matrix.md"
 RULES = Path(__file__).with_name("fault_matrix_rules.toml")
-COMES_S, SECOND_S, WORKS_AGAIN_S, END_S = 10.0, 22.0, 34.0, 50.0
+COMES_S, SECOND_S, WORKS_AGAIN_S, DISMISS_S, LAST_S, END_S = 10.0, 22.0, 34.0, 38.0, 41.0, 50.0
 FAILS_S = {"before": 9.0, "during": 10.3, "after": 20.0}
 TWO_DAYS_S = 172_800.0
 DOOR = DoorConfig(relay=RelayConfig(pin=17), contact=ButtonConfig(pin=22))
@@ -115,14 +116,14 @@ class _Watching(Player):
             self._recorder.commit_unless_broken(Kind.FAULT, payload, self._clock.now())
 
     def _events(self, at: float) -> None:
-        if at >= self._from_s:
+        if self._from_s <= at < LAST_S:
             rows = self._journal.rows("SELECT raw FROM event WHERE seq > ? ORDER BY seq", (self._seq,))
             self.seen.central += [_words(decode(raw)) for (raw,) in rows]
         super()._events(at)
 
     def _observe(self) -> None:
         super()._observe()
-        if self._seconds() < self._from_s:
+        if not self._from_s <= self._seconds() < LAST_S:
             return
         view = self._gate.view()
         (lane,) = view.lanes
@@ -177,6 +178,9 @@ def _steps(part: Part, state: LaneState, when: str) -> Iterator[Step]:
         yield from (*comes(SECOND_S, "second"), *contact(24.0, "opened"), *contact(26.0, "closed"))
     yield Step(at=fails_s, **part.begins)  # type: ignore[arg-type]
     yield Step(at=WORKS_AGAIN_S, **part.ends)  # type: ignore[arg-type]
+    yield Step(at=DISMISS_S, guard="dismiss")
+    yield Step(at=LAST_S, scan=("second",))
+    yield from (Step(at=LAST_S + 1, input="door-opened"), Step(at=LAST_S + 2, input="door-closed"))
 
 
 @cache
@@ -207,14 +211,18 @@ gate does, not what it should do.
 
 A lane that leads in, with camera, thermometer, relay and door contact, fail-secure. One person comes and brings the
 lane into the state. "Before": the part had failed a second earlier. "During": it fails 0.3 s later. "After": it fails
-when everything is over, and a second person, who need not be measured, comes two seconds later. The part works again
-at the end of each row, and the lane must then be ready and silent.
+when everything is over, and a second person, who need not be measured, comes two seconds later. At the end of
+each row the part works again, the guard dismisses whoever still waits, and the next person is let in (checked, but
+not listed); then the lane is ready and silent.
 
 - **The person** sees and hears the signal, and reads the headline on the screen, in this order.
 - **The guard** sees the alarms of the lane and what is wrong in the list of parts. "Not connected to central" is left
   out: these scenarios have no central.
 - **Central** receives what the journal recorded from the failure on, as soon as there is a connection. What had to
   wait in the reserve while the disk failed comes as `late`.
+- The alarm of the relay ends with the first move that works, which may be the next person's: no end is listed then.
+- A clock that jumps is believed here, as one that is synchronised over the network would be; a station whose clock
+  jumps by itself notices that and no longer trusts it.
 - Committing is not listed: it lasts as long as one write to the disk, and nothing else is looked at meanwhile.
 
 Fire and the exit button move the relay in every row, because they need none of these parts
