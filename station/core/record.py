@@ -77,6 +77,17 @@ def _record(cls: type[T]) -> type[T]:
 
 
 def _initialiser(fields: Mapping[str, str], defaults: Mapping[str, Any], *, post: bool) -> Callable[..., None]:
+    """Return an `__init__` that puts the compiled one in its place when the first value is made."""
+
+    def first(self: Any, *values: Any, **named: Any) -> None:
+        compiled = _compiled(fields, defaults, post=post)
+        type(self).__init__ = compiled
+        compiled(self, *values, **named)
+
+    return first
+
+
+def _compiled(fields: Mapping[str, str], defaults: Mapping[str, Any], *, post: bool) -> Callable[..., None]:
     """Compile `__init__`, whose arguments are the fields in their order."""
     names: dict[str, Any] = {"put": object.__setattr__, "NOTHING": _NOTHING}
     head, body = ["self"], []

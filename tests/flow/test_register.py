@@ -140,16 +140,18 @@ def test_eight_days_are_kept(journal, register):
 
 
 def test_memory_does_not_grow_for_ever(journal, register):
-    """Passes nobody showed for eight days, and codes used up days ago, leave nothing behind in memory."""
+    """Passes nobody showed for eight days, codes used up days ago and old forgiveness leave nothing in memory."""
     for number in range(50):
         someone = live(cti=number.to_bytes(8, "big"), household=number.to_bytes(6, "big"))
         keep(journal, register.passed([someone], OUT, NOW_INSTANT))
         keep(journal, register.granted([someone], NOW_INSTANT))
+        keep(journal, register.forgiven(someone, NOW_INSTANT))
     for days in (0, 9, 10):
         register.forget_old(at(days * 86_400))
     assert not register._by_pass
     assert not register._by_household
     assert not register._used | register._used_before
+    assert not register._forgiven
 
 
 # --- live codes ------------------------------------------------------------------------------------------------------
