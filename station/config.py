@@ -58,6 +58,8 @@ class TrustConfig(_Struct, frozen=True):
     """The offline root keys, two of which sign every trust bundle."""
 
     roots: Annotated[tuple[RootKey, ...], Meta(min_length=3, max_length=3)]
+    number: Annotated[int, Meta(ge=1, le=1000)] = 1
+    """Which set these are; a station set up after a rotation names the set of its day."""
 
 
 class HardwareConfig(_Struct, frozen=True):
@@ -170,7 +172,7 @@ class CorrectionConfig(_Struct, frozen=True):
 class BaselineConfig(_Struct, frozen=True):
     """Raised is what stands out from the people before, instead of `raised_c` alone."""
 
-    offset_c: Annotated[float, Meta(ge=0.2, le=3)] = 0.8
+    offset_c: Annotated[float, Meta(ge=0.2, le=3)] = 1.4
     floor_c: Annotated[float, Meta(ge=30, le=40)] = 35.0
     """Never below, whatever is usual here."""
     last: Annotated[int, Meta(ge=20, le=500)] = 100

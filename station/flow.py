@@ -132,6 +132,8 @@ class LaneFlow:
 
     def _take_up(self, item: HeldUp, now: Instant) -> None:
         match item.reading:
+            case Rejected(reason=Reason.TIME_CODE_REFUSED) as rejected:
+                self._refuse_time(rejected, item.text, signed=False)
             case Rejected() as rejected:
                 self._decided(self._judge.refuse(rejected), item.text, signed=False)
             case TimeCode() as code:
@@ -154,7 +156,11 @@ class LaneFlow:
     def _hear_time(self, code: TimeCode) -> None:
         if not self._around.told_time(code):
             wrong = Rejected(Reason.TIME_CODE_REFUSED, f"key {code.kid.hex()}")
-            self._decided(replace(self._judge.refuse(wrong), outcome=Outcome.DENY), code.nonce.hex(), signed=True)
+            self._refuse_time(wrong, code.nonce.hex(), signed=True)
+
+    def _refuse_time(self, wrong: Rejected, what: str, *, signed: bool) -> None:
+        """Show that a time code was not accepted; nobody waits for a guard, for it is the guard who showed it."""
+        self._decided(replace(self._judge.refuse(wrong), outcome=Outcome.DENY), what, signed=signed)
 
     # --- temperature -----------------------------------------------------------------------------------------------
 

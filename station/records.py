@@ -66,7 +66,7 @@ def open_documents(config: Config, journal: Journal, inbox: Inbox, clock: Clock)
         return find(digest, whole, inbox.deltas(), inbox.chunk_like)
 
     roots = [bytes.fromhex(root) for root in config.trust.roots]
-    documents = Documents(journal, roots, config.station.zone, chunk, config.station.id)
+    documents = Documents(journal, roots, config.station.zone, chunk, config.station.id, config.trust.number)
     for kind in LOADED:
         for path in _provided(folder, kind, config.station.id):
             _provide(documents, kind, path, clock)

@@ -27,7 +27,7 @@ class Relative:
     With fewer than `enough` values the fixed threshold applies.
     """
 
-    offset_c: float = 0.8
+    offset_c: float = 1.4
     floor_c: float = 35.0
     last: int = 100
     enough: int = 30

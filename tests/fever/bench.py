@@ -70,9 +70,10 @@ def report(cases: Sequence[Case], seed: int) -> tuple[str, bool]:
     ill = sum(case.ill for case in cases)
     ended = ", ".join(f"{band} {count}" for band, count in endings(cases).most_common())
     made_up = (
-        f"Seed {seed}: {len(cases)} people ({ill} with a core of {FEVER_C} °C and more). Written by `make "
-        "bench-fever`; change nothing here by hand. The people are made up (`tests/fever/population.py`, each figure with its source "
-        "or marked as an assumption): this compares ways of measuring, and does not say how many fevers a gate finds."
+        f"Seed {seed}: {len(cases)} people ({ill} with a core of {FEVER_C} °C and more). Written by "
+        "`make bench-fever`; change nothing here by hand. The people are made up (`tests/fever/population.py`, each "
+        "figure with its source or marked as an assumption): this compares ways of measuring, and does not say how "
+        "many fevers a gate finds."
     )
     tries = sum(case.tries for case in cases) / len(cases)
     course = (
