@@ -22,7 +22,16 @@ from station.ports import DeviceFault, InputKind, Outputs, Release
 
 log = logging.getLogger(__name__)
 
-SETTLE_S = {"contact": 0.05, "rex": 0.03, "fire": 0.03, "tamper": 0.05}
+SETTLE_S = {
+    "contact": 0.05,
+    "bolt": 0.02,
+    "passage": 0.01,
+    "rex": 0.03,
+    "fire": 0.03,
+    "break_glass": 0.03,
+    "tamper": 0.05,
+    "block": 0.05,
+}
 """How long a level must hold before it counts, seconds. Contacts bounce for some 10 ms, a finger presses for 50 ms."""
 _LOOK_S = 0.5
 """The worker looks at least this often: the bound for an edge the kernel lost, and its heartbeat."""
@@ -31,12 +40,18 @@ _STALE_S = 3.0
 Report = Callable[[InputKind], None]
 _REPORTS: dict[str, tuple[InputKind, InputKind | None]] = {
     "fire": (InputKind.FIRE, InputKind.FIRE_CLEARED),
-    "rex": (InputKind.REX, None),
+    "break_glass": (InputKind.BREAK_GLASS, InputKind.BREAK_GLASS_CLEARED),
+    "rex": (InputKind.REX, InputKind.REX_RELEASED),
+    "bolt": (InputKind.BOLT_THROWN, InputKind.BOLT_WITHDRAWN),
     "contact": (InputKind.DOOR_OPENED, InputKind.DOOR_CLOSED),
+    "passage": (InputKind.PASSAGE, None),
     "tamper": (InputKind.TAMPER, InputKind.TAMPER_CLEARED),
+    "block": (InputKind.BLOCKED, InputKind.UNBLOCKED),
 }
 """What each input reports when it becomes active and inactive; the order in which they are read."""
-_EGRESS = ("fire", "rex")
+_EGRESS = ("fire", "break_glass", "rex")
+_LASTING = {"fire": Release.FIRE, "break_glass": Release.BREAK_GLASS}
+"""Inputs that release the door for as long as they are active."""
 
 
 @dataclass(slots=True)
@@ -78,7 +93,7 @@ class LaneInputs:
     def watch(self, report: Report) -> None:
         """Report every contact's present state once it has settled, then each change, from the inputs worker.
 
-        Contact, fire and tamper report both states; an exit button only that it is pressed. Call it once.
+        A passage sensor reports its pulses; all others report both states. Call it once.
         """
         self._report = report
         self._seen_at = time.monotonic()
@@ -147,10 +162,10 @@ class LaneInputs:
     def _act(self, part: str, active: bool) -> None:
         if part == "rex" and active:
             self._attempt(lambda: self._outputs.release(Release.REX, self._door.unlock_s))
-        elif part == "fire" and active:
-            self._attempt(lambda: self._outputs.release(Release.FIRE, math.inf))
-        elif part == "fire":
-            self._attempt(lambda: self._outputs.end_release(Release.FIRE))
+        elif part in _LASTING and active:
+            self._attempt(lambda: self._outputs.release(_LASTING[part], math.inf))
+        elif part in _LASTING:
+            self._attempt(lambda: self._outputs.end_release(_LASTING[part]))
         kind = _REPORTS[part][0 if active else 1]
         report = self._report
         if kind is not None and report is not None:

@@ -49,14 +49,14 @@ def drive_safe(config: Config, factory: Any) -> list[DeviceFault]:
     the level of a released line, the safe level is then the one they keep.
     """
     faults = []
-    for lane in config.lane:
-        for pin, level in safe_levels(lane.door):
+    for lane, door in config.doors():
+        for pin, level in safe_levels(door):
             try:
                 line = factory.pin(pin)
                 line.input_with_pull("up" if level else "down")
                 line.output_with_state(bool(level))
             except Exception as error:  # noqa: BLE001 - one bad pin must not keep the others from their safe level
-                faults.append(_pin_fault(f"{lane.id}: output", pin, error))
+                faults.append(_pin_fault(f"{lane}: output", pin, error))
     return faults
 
 
@@ -116,6 +116,8 @@ class LaneOutputs:
         self._player = PatternPlayer(door, factory, name)
         self._changed = threading.Condition()
         self._held_until: dict[Release, float] = {}
+        self._pulse_s = door.relay.pulse_s if door.relay.drive == "pulse" else None
+        self._pulse_until = -math.inf
         self._lock_due = False
         self._unlocked_by_gate = False
         self._untaken: bool | None = None
@@ -125,9 +127,15 @@ class LaneOutputs:
         self._keeper.start()
 
     def unlock(self) -> None:
-        """Let the door be opened until `lock`. Raises DeviceFault, as the other relay calls do."""
+        """Let the door be opened until `lock`. Raises DeviceFault, as the other relay calls do.
+
+        A pulsed relay is energised for its time, whatever `lock` says meanwhile, and rests afterwards.
+        """
         with self._changed:
-            self._lock_due, self._unlocked_by_gate = False, True
+            self._lock_due, self._unlocked_by_gate = self._pulse_s is not None, True
+            if self._pulse_s is not None:
+                self._pulse_until = time.monotonic() + self._pulse_s
+                self._changed.notify()
             self._drive(unlocked=True)
 
     def lock(self) -> None:
@@ -192,7 +200,7 @@ class LaneOutputs:
         self._untaken = None
 
     def _held_for(self) -> float:
-        return max(self._held_until.values(), default=-math.inf) - time.monotonic()
+        return max([self._pulse_until, *self._held_until.values()]) - time.monotonic()
 
     def _keep(self) -> None:
         failing = False

@@ -27,6 +27,7 @@ from station.export import ExportError, events, write_csv, write_jsonl
 from station.held import believed_keys
 from station.journal import JournalFault
 from station.ports import DeviceFault
+from station.simulation import command as simulation
 from station.visitor_key import VisitorKeyError
 
 DEFAULT_CONFIG = Path("/etc/gate-station/station.toml")
@@ -77,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     policy_cli.add_actions(command("policy", _no_action, "check, explain and try policies"))
     _guard_commands(command("guard", _no_action, "who may sign in at the guard screen"))
     _visitor_key_commands(command("visitor-key", _no_action, "the station's own key, for visitors' passes"))
+    simulation.add_arguments(command("simulate", simulation.run, simulation.ABOUT))
     command("safe-outputs", _safe_outputs, "drive every output to its safe level (ExecStopPost)")
     emissivity = command("emissivity", _emissivity, "write the configured emissivity into the thermometer of a lane")
     emissivity.add_argument("lane")
@@ -192,6 +194,9 @@ def _emissivity(options: argparse.Namespace) -> int:
     lane = next((lane for lane in config.lane if lane.id == options.lane), None)
     if lane is None or lane.thermometer is None:
         raise ConfigError(f"{options.config}: lane {options.lane!r} has no thermometer")
+    if lane.thermometer.model != "mlx90614":
+        print(f"an {lane.thermometer.model} keeps no emissivity: the configured one is used in the calculation")
+        return OK
     device = open_thermometer(lane.thermometer, _world(config))
     changed = device.write_emissivity(lane.thermometer.emissivity)
     device.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -9,7 +10,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from station.core.baseline import Relative
+from station.core.calibration import Calibration, Correction
 from station.core.model import Direction
+from station.core.optics import Optics as Optic
+from station.core.optics import array, single
 
 Pin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a header pin")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -53,6 +58,8 @@ class TrustConfig(_Struct, frozen=True):
     """The offline root keys, two of which sign every trust bundle."""
 
     roots: Annotated[tuple[RootKey, ...], Meta(min_length=3, max_length=3)]
+    number: Annotated[int, Meta(ge=1, le=1000)] = 1
+    """Which set these are; a station set up after a rotation names the set of its day."""
 
 
 class HardwareConfig(_Struct, frozen=True):
@@ -121,6 +128,67 @@ FACTORY_ADDRESS: dict[Model, int] = {"mlx90614": 0x5A, "mlx90640": 0x33}
 WIDEST: dict[Model, Optics] = {"mlx90614": "xAA", "mlx90640": "array110"}
 
 
+Celsius = Annotated[float, Meta(ge=-40, le=125)]
+Pair = Annotated[tuple[Celsius, ...], Meta(min_length=2, max_length=2)]
+"""Two temperatures, degrees Celsius."""
+
+
+class CalibrationConfig(_Struct, frozen=True):
+    """What the sensor showed before a reference, and the reference's true temperature: one point, or two."""
+
+    date: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+    points: Annotated[tuple[Pair, ...], Meta(min_length=1, max_length=2)]
+    """[[shown, true], ...]"""
+    uncertainty_c: Annotated[float, Meta(ge=0.01, le=1)] = 0.2
+    """Of the reference, one sigma."""
+
+    def __post_init__(self) -> None:
+        """Refuse points that no sound sensor gives; msgspec adds the path."""
+        self.record()
+
+    def record(self) -> Calibration:
+        """Return it as the estimator takes it. Raises ValueError."""
+        points = tuple((shown, true) for shown, true in self.points)
+        return Calibration(dt.date.fromisoformat(self.date), points, self.uncertainty_c)
+
+
+class CorrectionConfig(_Struct, frozen=True):
+    """What is added to skin for the room it is in, and skin's emissivity, where the place measured its own."""
+
+    table: Annotated[tuple[Pair, ...], Meta(min_length=1, max_length=20)] = Correction().table
+    """[[room, added], ...] by rising room."""
+    skin_emissivity: Annotated[float, Meta(ge=0.9, le=1.0)] = 0.98
+
+    def __post_init__(self) -> None:
+        """Refuse a table that does not rise; msgspec adds the path."""
+        self.record(self.skin_emissivity)
+
+    def record(self, sensor_emissivity: float) -> Correction:
+        """Return it as the estimator takes it. Raises ValueError."""
+        table = tuple((room, added) for room, added in self.table)
+        return Correction(table, skin_emissivity=self.skin_emissivity, sensor_emissivity=sensor_emissivity)
+
+
+class BaselineConfig(_Struct, frozen=True):
+    """Raised is what stands out from the people before, instead of `raised_c` alone."""
+
+    offset_c: Annotated[float, Meta(ge=0.2, le=3)] = 1.4
+    floor_c: Annotated[float, Meta(ge=30, le=40)] = 35.0
+    """Never below, whatever is usual here."""
+    last: Annotated[int, Meta(ge=20, le=500)] = 100
+    enough: Annotated[int, Meta(ge=10, le=500)] = 30
+    """With fewer values `raised_c` applies."""
+
+    def __post_init__(self) -> None:
+        """Refuse to wait for more values than are kept; msgspec adds the path."""
+        if self.enough > self.last:
+            raise ValueError("`enough` must not be more than `last`, or it is never reached")
+
+    def rule(self) -> Relative:
+        """Return it as the core takes it."""
+        return Relative(self.offset_c, self.floor_c, self.last, self.enough)
+
+
 class ThermometerConfig(_Struct, frozen=True):
     """An infrared thermometer. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
 
@@ -135,6 +203,9 @@ class ThermometerConfig(_Struct, frozen=True):
     cold_c: Annotated[float, Meta(ge=20, le=40)] = 34.0
     samples: Annotated[int, Meta(ge=3, le=50)] = 6
     interval_s: Annotated[float, Meta(ge=0.02, le=1)] = 0.1
+    calibration: CalibrationConfig | None = None
+    correction: CorrectionConfig = CorrectionConfig()
+    baseline: BaselineConfig | None = None
 
     def __post_init__(self) -> None:
         """Refuse optics that the model is not made with; msgspec adds the path."""
@@ -152,6 +223,13 @@ class ThermometerConfig(_Struct, frozen=True):
         """Degrees, horizontally and vertically (FIELD_OF_VIEW)."""
         return FIELD_OF_VIEW[self.optics or WIDEST[self.model]]
 
+    @property
+    def seen(self) -> Optic:
+        """What the lens sees, as the estimator takes it."""
+        if self.model == "mlx90640":
+            return array(*self.field_of_view)
+        return single(max(self.field_of_view), medical=self.optics == "xDCI")
+
 
 class RangeConfig(_Struct, frozen=True):
     """A VL53L0X that tells how far away the person stands. `bus`: i2c:1 for /dev/i2c-1, or twin:NAME."""
@@ -166,6 +244,9 @@ class RelayConfig(_Struct, frozen=True):
     pin: Pin
     active: Literal["high", "low"] = "high"
     mode: Literal["fail-secure", "fail-safe"] = "fail-secure"
+    drive: Literal["hold", "pulse"] = "hold"
+    """pulse: a turnstile's or barrier's own control takes a short contact and does the rest."""
+    pulse_s: Seconds = 0.5
 
 
 class ButtonConfig(_Struct, frozen=True):
@@ -194,17 +275,35 @@ class LedConfig(_Struct, frozen=True):
 
 
 class DoorConfig(_Struct, frozen=True):
-    """Outputs, inputs and times of one door."""
+    """Outputs, inputs and times of one door. `kind`: a turnstile tells passages by pulses, a barrier by its arm."""
 
     relay: RelayConfig
+    kind: Literal["door", "turnstile", "barrier"] = "door"
     contact: ButtonConfig | None = None
+    """Active while the door is open, or the barrier's arm is up."""
+    bolt: ButtonConfig | None = None
+    """Feedback of the lock, active while its bolt is thrown."""
+    passage: ButtonConfig | None = None
+    """One pulse for each person: a turnstile's, or a light beam's behind the door."""
     rex: ButtonConfig | None = None
     fire: ButtonConfig | None = None
+    break_glass: ButtonConfig | None = None
     tamper: ButtonConfig | None = None
+    block: ButtonConfig | None = None
+    """A key switch that takes the lane out of service."""
     led: LedConfig | None = None
     buzzer: Pin | None = None
     unlock_s: Seconds = 5.0
+    propped_s: Seconds = 10.0
+    """Open for so long: a warning."""
     held_s: Seconds = 20.0
+    """Open for so long: an alarm."""
+    bolt_s: Seconds = 1.5
+    """How long the bolt may take to move."""
+    ajar_s: Seconds = 10.0
+    """Shut without the bolt coming out for so long: an alarm after the warning."""
+    rex_stuck_s: Seconds = 60.0
+    """An exit button pressed for so long is stuck."""
     egress: Literal["free", "controlled"] = "free"
 
 
@@ -214,7 +313,9 @@ class LaneConfig(_Struct, frozen=True):
     id: Identifier
     direction: Direction
     camera: CameraConfig
-    door: DoorConfig
+    door: DoorConfig | None = None
+    door_of: Identifier | None = None
+    """The lane whose door this one leads through too: a second reader, on the door's other side."""
     thermometer: ThermometerConfig | None = None
     range: RangeConfig | None = None
     refusal_s: Seconds = 4.0
@@ -250,11 +351,21 @@ class Config(_Struct, frozen=True):
     hardware: HardwareConfig = HardwareConfig()
     screen: ScreenConfig = ScreenConfig()
     time: TimeConfig = TimeConfig()
+    interlock: tuple[tuple[Identifier, ...], ...] = ()
+    """Groups of lanes of which only one may have its door open: a sluice is [["outer", "inner"]]."""
+
+    def doors(self) -> list[tuple[str, DoorConfig]]:
+        """Return every door with the id of the lane it stands in."""
+        return [(lane.id, lane.door) for lane in self.lane if lane.door is not None]
+
+
+INPUTS = ("contact", "bolt", "passage", "rex", "fire", "break_glass", "tamper", "block")
+"""The inputs a door may have, by their names in the configuration."""
 
 
 def _door_pins(door: DoorConfig) -> list[tuple[str, int]]:
     pins = [("relay", door.relay.pin)]
-    pins += [(name, part.pin) for name in ("contact", "rex", "fire", "tamper") if (part := getattr(door, name))]
+    pins += [(name, part.pin) for name in INPUTS if (part := getattr(door, name))]
     if door.led:
         pins += [("led.red", door.led.red), ("led.green", door.led.green), ("led.blue", door.led.blue)]
     if door.buzzer is not None:
@@ -263,8 +374,35 @@ def _door_pins(door: DoorConfig) -> list[tuple[str, int]]:
 
 
 def _lane_pins(lane: LaneConfig) -> list[tuple[str, int]]:
-    pins = [(f"door.{name}", pin) for name, pin in _door_pins(lane.door)]
+    pins = [(f"door.{name}", pin) for name, pin in _door_pins(lane.door)] if lane.door else []
     return pins if lane.camera.light is None else [*pins, ("camera.light", lane.camera.light)]
+
+
+def _door_mistakes(door: DoorConfig) -> list[str]:
+    problems = []
+    if door.kind == "turnstile" and door.passage is None:
+        problems.append("a turnstile tells passages by pulses; name the pin of `passage`")
+    if door.egress == "controlled" and door.rex:
+        problems.append("a controlled lane has no exit button; remove `rex`")
+    if door.propped_s >= door.held_s:
+        problems.append("the warning must come before the alarm; `propped_s` must be less than `held_s`")
+    if door.relay.drive == "pulse" and door.relay.mode == "fail-safe":
+        problems.append('a pulsed relay cannot hold a fail-safe lock; use drive = "hold"')
+    return problems
+
+
+def _shared_mistakes(lane: LaneConfig, config: Config) -> list[str]:
+    if lane.door_of is None:
+        return ["a lane needs a door of its own, or `door_of` with the lane whose door it shares"]
+    if lane.door_of not in dict(config.doors()):
+        return [f"`door_of` names {lane.door_of!r}, which is no lane with a door"]
+    return []
+
+
+def _interlock_mistakes(config: Config) -> list[str]:
+    known = dict(config.doors())
+    groups = [group for group in config.interlock if len(set(group)) < 2 or not set(group) <= set(known)]  # noqa: PLR2004
+    return [f"an interlock names two or more lanes with doors; {list(g)} does not - at `$.interlock`" for g in groups]
 
 
 def _cross_check(config: Config) -> list[str]:
@@ -276,8 +414,9 @@ def _cross_check(config: Config) -> list[str]:
             if pin in taken:
                 problems.append(f"pin {pin} is used twice - at `{taken[pin]}` and `{where}`; give each its own pin")
             taken[pin] = where
-        if lane.door.egress == "controlled" and lane.door.rex:
-            problems.append(f"a controlled lane has no exit button - at `$.lane[{number}].door.rex`; remove it")
+        mistakes = _door_mistakes(lane.door) if lane.door else _shared_mistakes(lane, config)
+        problems += [f"{problem} - at `$.lane[{number}].door`" for problem in mistakes]
+    problems += _interlock_mistakes(config)
     if len({lane.id for lane in config.lane}) < len(config.lane):
         problems.append("two lanes have the same id - at `$.lane`; give each its own")
     twins = config.hardware.pins == "twin" or any(lane.camera.source.startswith("scene:") for lane in config.lane)

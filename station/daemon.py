@@ -13,18 +13,19 @@ from drivers.camera import open_camera
 from drivers.decoder import make_decoder
 from drivers.inputs import LaneInputs
 from drivers.light import open_light
-from drivers.mlx90614 import open_thermometer
 from drivers.outputs import LaneOutputs
 from drivers.pins import factory
 from drivers.reader import ReaderWorker
+from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
 from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
-from station.config import Config, LaneConfig
+from station.config import Config, DoorConfig, LaneConfig
 from station.core.events import Kind
 from station.core.facts import Site
 from station.core.scan import is_signed
+from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, InputChange, Rung
 from station.health import Ailment, HealthBoard
@@ -58,6 +59,7 @@ class Station:
         self._safety: dict[str, Callable[[], bool]] = {}
         self._starts: list[Callable[[], None]] = []
         self._readers: dict[str, ReaderWorker] = {}
+        self._doorways: dict[str, tuple[Doorway, LaneOutputs | AbsentOutputs]] = {}
         self._outputs_open: list[LaneOutputs] = []
         self._closed = False
         self._world = World.connect(config.hardware.world) if config.hardware.world else None
@@ -83,7 +85,7 @@ class Station:
         for lane in config.lane:
             self._add_lane(lane)
         self._closing.callback(self._stop_readers)
-        self._screen = ScreenServer(self._gate, config.screen, config.paths.guards)
+        self._screen = ScreenServer(self._gate, config.screen, config.paths.guards, config.station.live_page)
         self._gate.beat = Watchdog(self._safety).beat
 
     # --- records and documents -------------------------------------------------------------------------------------
@@ -124,39 +126,45 @@ class Station:
         self._closing.callback(pins.close)
         return pins
 
-    def _outputs(self, lane: LaneConfig) -> LaneOutputs | AbsentOutputs:
+    def _add_door(self, lane: str, door: DoorConfig) -> None:
+        outputs = self._open_outputs(lane, door)
+        self._open_inputs(lane, door, outputs)
+        self._doorways[lane] = (Doorway(lane, door, outputs, self._recorder, self._clock), outputs)
+
+    def _open_outputs(self, lane: str, door: DoorConfig) -> LaneOutputs | AbsentOutputs:
         try:
             if isinstance(self._pins, DeviceFault):
                 raise self._pins
-            outputs = LaneOutputs(lane.door, self._pins, lane.id)
+            outputs = LaneOutputs(door, self._pins, lane)
         except DeviceFault as fault:
-            self._mailbox.put(DeviceReport(f"outputs {lane.id}", fault))
+            self._mailbox.put(DeviceReport(f"outputs {lane}", fault))
             return AbsentOutputs(fault)
         self._outputs_open.append(outputs)
-        self._safety[f"outputs {lane.id}"] = outputs.alive
+        self._safety[f"outputs {lane}"] = outputs.alive
         return outputs
 
-    def _inputs(self, lane: LaneConfig, outputs: LaneOutputs | AbsentOutputs) -> None:
+    def _open_inputs(self, lane: str, door: DoorConfig, outputs: LaneOutputs | AbsentOutputs) -> None:
         try:
             if isinstance(self._pins, DeviceFault):
                 raise self._pins
-            inputs = LaneInputs(lane.door, outputs, self._pins, lane.id)
+            inputs = LaneInputs(door, outputs, self._pins, lane)
         except DeviceFault as fault:
-            self._mailbox.put(DeviceReport(f"inputs {lane.id}", fault))
+            self._mailbox.put(DeviceReport(f"inputs {lane}", fault))
             return
         self._closing.callback(inputs.close)
-        self._safety[f"inputs {lane.id}"] = inputs.alive
-        self._starts.append(partial(inputs.watch, lambda kind: self._mailbox.put(InputChange(lane.id, kind))))
+        self._safety[f"inputs {lane}"] = inputs.alive
+        self._starts.append(partial(inputs.watch, lambda kind: self._mailbox.put(InputChange(lane, kind))))
 
     def _add_lane(self, lane: LaneConfig) -> None:
-        outputs = self._outputs(lane)
-        self._inputs(lane, outputs)
+        if lane.door is not None:
+            self._add_door(lane.id, lane.door)
+        doorway, outputs = self._doorways[lane.door_of or lane.id]
         screening = self._screening(lane)
         here = self._config.station
         flow = LaneFlow(
             lane,
             Site(here.gate, here.zone, lane.direction, can_measure=screening is not None),
-            outputs,
+            doorway,
             screening.request if screening else None,
             self._gate.surroundings,
             longest_screening_us(lane.thermometer) if lane.thermometer else NO_THERMOMETER_US,

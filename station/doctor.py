@@ -17,13 +17,14 @@ import apsw
 
 from drivers.camera import open_camera
 from drivers.decoder import make_decoder
-from drivers.mlx90614 import open_thermometer
 from drivers.outputs import needed_pull
 from drivers.pins import factory
+from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
+from drivers.vl53l0x import open_range_sensor
 from station import guards
 from station.clock import kernel_synced
-from station.config import Config, LaneConfig
+from station.config import Config, DoorConfig, LaneConfig
 from station.journal import FILE
 from station.ports import DeviceFault
 
@@ -68,7 +69,10 @@ def examine(config: Config) -> Iterator[Finding]:
         yield _finding(f"camera {lane.id}", lambda lane=lane: _camera(lane, world))  # type: ignore[misc]
         if lane.thermometer:
             yield _finding(f"thermometer {lane.id}", lambda lane=lane: _thermometer(lane, world))  # type: ignore[misc]
-        yield _finding(f"relay pull {lane.id}", lambda lane=lane: _pull(lane))  # type: ignore[misc]
+        if lane.range:
+            yield _finding(f"range {lane.id}", lambda lane=lane: _range(lane, world))  # type: ignore[misc]
+        if lane.door is not None:
+            yield _finding(f"relay pull {lane.id}", lambda door=lane.door: _pull(door))  # type: ignore[misc]
     yield _finding("pins", lambda: _pins(config))
     yield _finding("pin release", _strict_gpiod)
     yield _finding("decoder", lambda: _decoder(config))
@@ -109,8 +113,9 @@ def _thermometer(lane: LaneConfig, world: World | None) -> str:
     assert lane.thermometer is not None  # noqa: S101 - the caller has looked
     device = open_thermometer(lane.thermometer, world)
     try:
-        target, ambient, _ = device.sample()
-        found = f"sensor {device.sensor_id()}, object {target:.1f} C, ambient {ambient:.1f} C"
+        target, ambient, fill = device.sample()
+        found = f"{lane.thermometer.model} {device.sensor_id()}, object {target:.1f} C, ambient {ambient:.1f} C"
+        found += "" if fill is None else f", {fill:.0%} of the view"
         emissivity = device.emissivity()
     finally:
         device.close()
@@ -134,6 +139,17 @@ def _boot_settings() -> list[str] | None:
     return None
 
 
+def _range(lane: LaneConfig, world: World | None) -> str:
+    assert lane.range is not None  # noqa: S101 - the caller has looked
+    device = open_range_sensor(lane.range, world)
+    try:
+        distance = device.range_mm()
+        found = f"vl53l0x {device.sensor_id()}"
+    finally:
+        device.close()
+    return f"{found}, nothing within its range" if distance is None else f"{found}, {distance} mm"
+
+
 def _strict_gpiod() -> str:
     settings = _boot_settings()
     if settings is None or not MODEL.exists():
@@ -146,8 +162,8 @@ def _strict_gpiod() -> str:
     )
 
 
-def _pull(lane: LaneConfig) -> str:
-    relay, pull = lane.door.relay, needed_pull(lane.door.relay)
+def _pull(door: DoorConfig) -> str:
+    relay, pull = door.relay, needed_pull(door.relay)
     settings, wanted = _boot_settings(), f"gpio={relay.pin}=p{pull[0]}"
     found = f"active-{relay.active} relay on pin {relay.pin} needs pull-{pull}"
     if settings is None or not MODEL.exists():

@@ -73,12 +73,21 @@ class Documents:
     """Trust bundle, policy and status list in force. Used by the gate thread alone."""
 
     def __init__(
-        self, journal: Journal, roots: Sequence[bytes], zone: str, chunk_source: ChunkSource, station: str = ""
+        self,
+        journal: Journal,
+        roots: Sequence[bytes],
+        zone: str,
+        chunk_source: ChunkSource,
+        station: str = "",
+        number: int = FIRST_SET,
     ) -> None:
-        """Load what the journal's file holds; each document is verified again. `zone`, `station`: this station's."""
+        """Load what the journal's file holds; each document is verified again.
+
+        `zone`, `station`: this station's; `number`: which set `roots` are.
+        """
         self._journal, self._chunk_source = journal, chunk_source
-        self._anchor = hashlib.sha256(b"".join(sorted(roots))).digest()
-        self._beliefs = Beliefs(RootSet(FIRST_SET, tuple(roots)), None, station, zone)
+        self._anchor = hashlib.sha256(b"".join([*sorted(roots), b"%d" % number])).digest()
+        self._beliefs = Beliefs(RootSet(number, tuple(roots)), None, station, zone)
         self.trust: TrustBundle | None = None
         """The bundle as the station uses it: with its own delegated key, without what was withdrawn."""
         self.policy: Policy | None = None
@@ -116,6 +125,8 @@ class Documents:
     def is_newer(self, kind: DocumentType, raw: bytes) -> bool:
         """Say whether a provisioned file may be news: an older copy left in a folder is no attack to be recorded."""
         opened = self._beliefs.open(kind, raw)
+        if isinstance(opened, Rejected) and kind is DocumentType.ROOTS:
+            return opened.reason is not Reason.DOCUMENT_ROLLBACK  # a step taken long ago
         held = self.in_force.get(kind)
         return isinstance(opened, Rejected) or held is None or opened[1].seq > held.seq
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
+from station.alarms import Alarms
 from station.config import DoorConfig
 from station.core import door as doors
-from station.core.door import Door, DoorCommand, DoorEvent
+from station.core.door import Door, DoorCommand, DoorEvent, DoorState
 from station.core.events import Kind
 from station.core.lane import LaneEvent
 from station.ports import Clock, DeviceFault, InputKind, Outputs
@@ -18,17 +19,35 @@ log = logging.getLogger(__name__)
 _EVENT = {
     InputKind.DOOR_OPENED: DoorEvent.OPENED,
     InputKind.DOOR_CLOSED: DoorEvent.CLOSED,
-    InputKind.REX: DoorEvent.REX,
-    InputKind.FIRE: DoorEvent.FIRE,
+    InputKind.BOLT_WITHDRAWN: DoorEvent.BOLT_WITHDRAWN,
+    InputKind.BOLT_THROWN: DoorEvent.BOLT_THROWN,
 }
-_ALARM = {
-    DoorCommand.ALARM_HELD: ("door-held", True),
-    DoorCommand.END_HELD: ("door-held", False),
-    DoorCommand.ALARM_FORCED: ("door-forced", True),
-    DoorCommand.END_FORCED: ("door-forced", False),
-    DoorCommand.ALARM_FIRE: ("fire", True),
-    DoorCommand.END_FIRE: ("fire", False),
+_RELEASE = {
+    InputKind.FIRE: ("fire", True),
+    InputKind.FIRE_CLEARED: ("fire", False),
+    InputKind.BREAK_GLASS: ("break-glass", True),
+    InputKind.BREAK_GLASS_CLEARED: ("break-glass", False),
 }
+_TOLD = {
+    DoorCommand.PASSED: LaneEvent.PASSED,
+    DoorCommand.SHUT: LaneEvent.SHUT,
+    DoorCommand.NOT_UNLOCKED: LaneEvent.RELAY_FAILED,
+}
+_MOMENT_US = 10_000_000
+"""How long an alarm rings that tells of a moment and not of a state."""
+_PERMITTED = (DoorState.UNLOCKING, DoorState.UNLOCKED, DoorState.OPEN)
+_ANYBODY_MAY_PASS = (DoorState.HOLD_OPEN, DoorState.RELEASED)
+_BOLT_MOVES = {
+    DoorState.UNLOCKING: DoorEvent.BOLT_WITHDRAWN,
+    DoorState.RELOCKING: DoorEvent.BOLT_THROWN,
+}
+
+
+TellLane = Callable[[LaneEvent], None]
+
+
+def _nobody(_event: LaneEvent) -> None:
+    """Nobody waits for a passage."""
 
 
 class Doorway:
@@ -41,17 +60,21 @@ class Doorway:
         outputs: Outputs,
         recorder: Recorder,
         clock: Clock,
-        tell_lane: Callable[[LaneEvent], None],
     ) -> None:
-        """`tell_lane` takes PASSED, SHUT and NOT_PASSED."""
+        """`lane`: the one whose door it is."""
         self._lane, self._config, self._outputs = lane, config, outputs
-        self._recorder, self._clock, self._tell_lane = recorder, clock, tell_lane
-        self._times = doors.DoorTimes(round(config.unlock_s * 1e6), round(config.held_s * 1e6))
+        self._recorder, self._clock = recorder, clock
+        self._tell_lane: TellLane = _nobody
+        self._times = _times(config)
         self.door = Door()
+        self.alarms = Alarms(lane, recorder, clock)
         self._failing: set[str] = set()
         """The moves that failed last time; the alarm ends when each has worked again."""
-        self.alarms: dict[str, int] = {}
-        """Alarms that ring, with the wall time they began (microseconds)."""
+        self._released_by: set[str] = set()
+        self._blocked_by: set[str] = set()
+        self._held_open = False
+        self._expected, self._counted = 0, 0
+        self._rex_since_us: int | None = None
 
     def start(self) -> None:
         """Secure the door. Without a contact it counts as shut; with one, the first report tells."""
@@ -59,20 +82,101 @@ class Doorway:
         if self._config.contact is None:
             self.step(DoorEvent.CLOSED)
 
+    # --- what happens ----------------------------------------------------------------------------------------------
+
+    def grant(self, people: int, tell_lane: TellLane) -> None:
+        """Unlock for so many people; a passage sensor counts them. The lane is told PASSED, SHUT, NOT_PASSED ..."""
+        self._tell_lane = tell_lane
+        self._expected, self._counted = max(1, people), 0
+        self.step(DoorEvent.GRANT)
+
     def input(self, kind: InputKind) -> None:
         """Take a change of contact, button or alarm line."""
-        if kind is InputKind.FIRE_CLEARED:
-            self.step(doors.fire_cleared(self.door))
-        elif kind in (InputKind.TAMPER, InputKind.TAMPER_CLEARED):
-            self.alarm("tamper", begins=kind is InputKind.TAMPER)
-        else:
+        if kind in _EVENT:
             self.step(_EVENT[kind])
+        elif kind in _RELEASE:
+            self._release(*_RELEASE[kind])
+        elif kind in (InputKind.TAMPER, InputKind.TAMPER_CLEARED):
+            self.alarms.set("tamper", rings=kind is InputKind.TAMPER)
+        elif kind in (InputKind.REX, InputKind.REX_RELEASED):
+            self._exit_button(pressed=kind is InputKind.REX)
+        elif kind is InputKind.PASSAGE:
+            self._pulse()
+        else:
+            self.block("switch", blocked=kind is InputKind.BLOCKED)
+
+    def hold_open(self, *, wanted: bool) -> None:
+        """Hold the door open by schedule, or end that."""
+        self._held_open = wanted
+        self._settle()
+
+    def block(self, cause: str, *, blocked: bool) -> None:
+        """Take the lane out of service, or back; it stays out while any cause lasts."""
+        (self._blocked_by.add if blocked else self._blocked_by.discard)(cause)
+        self._settle()
+
+    def _release(self, cause: str, begins: bool) -> None:
+        """Fire and break-glass: the door is released while either lasts."""
+        (self._released_by.add if begins else self._released_by.discard)(cause)
+        if begins:
+            self.step(DoorEvent.FIRE)
+        self.alarms.set(cause, rings=begins)
+        self._settle()
+
+    def _settle(self) -> None:
+        """Bring the lasting states in line with what is wanted: fire before a block, a block before a schedule."""
+        ended = {
+            DoorState.RELEASED: not self._released_by,
+            DoorState.OUT_OF_SERVICE: not self._blocked_by,
+            DoorState.HOLD_OPEN: not self._held_open,
+        }
+        if ended.get(self.door.state, False):
+            self.step(doors.resume(self.door))
+        if self._blocked_by:
+            self.step(DoorEvent.BLOCK)
+        elif self._held_open:
+            self.step(DoorEvent.HOLD_OPEN)
+
+    def _exit_button(self, *, pressed: bool) -> None:
+        if pressed:
+            self._rex_since_us = self._clock.now().mono_us
+            self.step(DoorEvent.REX)
+        else:
+            self._rex_since_us = None
+            self.alarms.set("rex-stuck", rings=False)
+
+    def _pulse(self) -> None:
+        """Somebody went through a turnstile or a light beam; more than were let through is tailgating."""
+        if self.door.state in _ANYBODY_MAY_PASS:
+            return
+        self._counted += 1
+        permitted = self.door.state in _PERMITTED
+        # Somebody who leaves by the exit button is not counted against a grant: nobody knows how many they are.
+        if not permitted or 0 < self._expected < self._counted:
+            self.alarms.ring_once("tailgating", _MOMENT_US)
+        if self._config.kind == "turnstile" and permitted and self._counted >= self._expected:
+            self.step(DoorEvent.PULSE)
+
+    # --- the table -------------------------------------------------------------------------------------------------
 
     def step(self, event: DoorEvent) -> None:
         """Carry an event to the door's table and do what it commands."""
-        self.door, commands = doors.handle(self.door, event, self._clock.now().mono_us, self._times)
+        before = self.door
+        self.door, commands = doors.handle(before, event, self._clock.now().mono_us, self._times)
+        if self.door.state is DoorState.LOCKED:
+            self._expected = 0
         for command in commands:
             self._do(command)
+        if before.alarm != self.door.alarm:
+            self._change_alarm(before.alarm, self.door.alarm)
+        if self._config.bolt is None and self.door.state in _BOLT_MOVES:
+            self.step(_BOLT_MOVES[self.door.state])
+
+    def _change_alarm(self, before: str | None, after: str | None) -> None:
+        if before:
+            self.alarms.set(before, rings=False)
+        if after:
+            self.alarms.set(after, rings=True)
 
     def _do(self, command: DoorCommand) -> None:
         match command:
@@ -81,19 +185,12 @@ class Doorway:
                     self.step(DoorEvent.RELAY_FAILED)
             case DoorCommand.LOCK:
                 self._drive("lock", self._outputs.lock)
-            case DoorCommand.PASSED:
-                self._tell_lane(LaneEvent.PASSED)
-            case DoorCommand.SHUT:
-                self._tell_lane(LaneEvent.SHUT)
             case DoorCommand.NOT_PASSED:
                 self._not_passed()
-            case DoorCommand.NOT_UNLOCKED:
-                self._tell_lane(LaneEvent.RELAY_FAILED)
             case DoorCommand.NOTE_REX:
                 self._recorder.commit_unless_broken(Kind.DOOR, {"lane": self._lane, "what": "rex"}, self._clock.now())
             case _:
-                name, begins = _ALARM[command]
-                self.alarm(name, begins=begins)
+                self._tell_lane(_TOLD[command])
 
     def _drive(self, name: str, move: Callable[[], None]) -> bool:
         try:
@@ -101,34 +198,55 @@ class Doorway:
         except DeviceFault as fault:
             log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
             self._failing.add(name)
-            self.alarm("relay", begins=True)
+            self.alarms.set("relay", rings=True)
             return False
         self._failing.discard(name)
         if not self._failing:
-            self.alarm("relay", begins=False)
+            self.alarms.set("relay", rings=False)
         return True
 
     def _not_passed(self) -> None:
-        if self._config.contact is None:  # without a contact nobody can tell: the passage is taken for granted
+        nobody_can_tell = self._config.contact is None and self._config.passage is None
+        if nobody_can_tell:  # the passage is taken for granted
             self._tell_lane(LaneEvent.PASSED)
             self._tell_lane(LaneEvent.SHUT)
         else:
             self._tell_lane(LaneEvent.NOT_PASSED)
 
-    def alarm(self, name: str, *, begins: bool) -> None:
-        """Begin or end an alarm; recorded once each, in the reserve if it must be."""
-        if begins == (name in self.alarms):
-            return
-        now = self._clock.now()
-        if begins:
-            self.alarms[name] = now.wall_us
-        else:
-            del self.alarms[name]
-        payload = {"lane": self._lane, "alarm": name, "what": "begins" if begins else "ends"}
-        self._recorder.commit_or_reserve(Kind.ALARM, payload, now)
+    # --- time ------------------------------------------------------------------------------------------------------
+
+    @property
+    def secured(self) -> bool:
+        """Whether the door is shut and nobody may open it: what an interlocked door waits for."""
+        return self.door.state in (DoorState.LOCKED, DoorState.OUT_OF_SERVICE) and not self.door.is_open
+
+    def next_deadline_us(self) -> int | None:
+        """Return the monotonic moment at which `expire` must be called, or None."""
+        stuck = None if self._rex_since_us is None or "rex-stuck" in self.alarms else self._rex_stuck_us()
+        due = [at for at in (self.door.deadline_us, self.alarms.next_end_us, stuck) if at is not None]
+        return min(due, default=None)
+
+    def _rex_stuck_us(self) -> int:
+        return (self._rex_since_us or 0) + round(self._config.rex_stuck_s * 1e6)
 
     def expire(self) -> None:
-        """Let the deadline take effect if it has passed."""
-        due = self.door.deadline_us
-        if due is not None and self._clock.now().mono_us >= due:
+        """Let deadlines that have passed take effect."""
+        now_us, due = self._clock.now().mono_us, self.door.deadline_us
+        if due is not None and now_us >= due:
             self.step(DoorEvent.DEADLINE)
+        if self._rex_since_us is not None and now_us >= self._rex_stuck_us():
+            self.alarms.set("rex-stuck", rings=True)
+        self.alarms.expire()
+
+
+def _times(config: DoorConfig) -> doors.DoorTimes:
+    def micro(seconds: float) -> int:
+        return round(seconds * 1e6)
+
+    return doors.DoorTimes(
+        unlock_us=micro(config.unlock_s),
+        propped_us=micro(config.propped_s),
+        held_us=micro(config.held_s - config.propped_s),
+        bolt_us=micro(config.bolt_s),
+        ajar_us=micro(config.ajar_s),
+    )

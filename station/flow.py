@@ -10,57 +10,39 @@ by the event that tells of the committed record.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 
-from station.challenge import Challenge
 from station.config import LaneConfig
 from station.core import lane as lanes
 from station.core import scan
-from station.core.decide import decide, refuse
-from station.core.door import DoorEvent
-from station.core.events import Kind
-from station.core.facts import Presented, Site
+from station.core.door import DoorState
+from station.core.facts import Site
 from station.core.lane import Lane, LaneCommand, LaneEvent, LaneState
-from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading
+from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading, Verdict
 from station.core.reasons import Reason
 from station.core.timecode import TimeCode
-from station.documents import Documents
+from station.core.vigilance import COOL_US, WINDOW_US, Vigil, refused
 from station.doorway import Doorway
-from station.payloads import decision_payload, entered_payload, holders
-from station.ports import Clock, Outputs, Sighting
-from station.recorder import Recorder
+from station.judge import Judge, Surroundings
+from station.lane_record import LaneRecord
+from station.payloads import holders
+from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
-from station.register import Register
-from station.watcher import HeldUp, Watcher, most_telling, passes_among
+from station.watcher import HeldUp, Reading, Watcher, most_telling, passes_among
 
+FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
+"""What a guard can forgive: that somebody has gone this way already."""
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
-NOBODY = ("", "")
-_PASSAGE = {
-    LaneCommand.RECORD_PASSAGE: "entered",
+_ENDED = {
     LaneCommand.RECORD_NO_ENTRY: "no-entry",
     LaneCommand.RECORD_NOT_UNLOCKED: "relay-failed",
     LaneCommand.RECORD_UNANSWERED: "unanswered",
     LaneCommand.RECORD_DISMISSED: "dismissed",
     LaneCommand.RECORD_UNESCORTED: "unescorted",
 }
-_FIT_TO_ESCORT = (Outcome.GRANT, Outcome.MEASURE, Outcome.ESCORT)
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all lanes of a station share."""
-
-    clock: Clock
-    recorder: Recorder
-    documents: Documents
-    register: Register
-    challenge: Challenge
-    decided: Callable[[LaneFlow, int, Decision], None]
-    """Called after each recorded decision with its seq, for the list of passages."""
-    told_time: Callable[[TimeCode], bool]
-    """Takes a guard's time code; says whether it was accepted."""
 
 
 class LaneFlow:
@@ -70,31 +52,36 @@ class LaneFlow:
         self,
         config: LaneConfig,
         site: Site,
-        outputs: Outputs,
+        doorway: Doorway,
         measure: Callable[[int], None] | None,
         around: Surroundings,
         measure_us: int,
+        read: Callable[[str], Reading] | None = None,
     ) -> None:
-        """`measure(token)` starts a screening; None where the lane has no thermometer."""
+        """`measure(token)` starts a screening; None where the lane has no thermometer.
+
+        `read` reads a text; None: against the trust bundle in force.
+        """
         self.config, self.site = config, site
         self._measure, self._around = measure, around
         self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
-        self.doorway = Doorway(config.id, config.door, outputs, around.recorder, around.clock, self._step)
+        self.doorway = doorway
         self.busy_with_other = False
-        self._watcher = Watcher(self._read, around.register.used_up, _us(config.rearm_s))
+        self._watcher = Watcher(read or self._read, around.register.used_up, _us(config.rearm_s))
         self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
-        self._captured_us = 0
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
+        self._vigil, self._cool_until_us = Vigil(), 0
         self._token = 0
-        self._guard: tuple[str, str] = NOBODY
-        self._seq = 0
+        self._judge = Judge(site, around)
+        self._record = LaneRecord(config.id, site.direction, around.recorder, around.register)
         self._recorded = False
         self._shown: Instant | None = None
+        """When the pass was shown that is judged now: measuring and waiting do not make its live code older."""
 
     # --- what is held up -------------------------------------------------------------------------------------------
 
-    def _read(self, text: str) -> Credential | TimeCode | Rejected:
+    def _read(self, text: str) -> Reading:
         return scan.read(text, self._around.documents.trust, self.site.zone)
 
     def see(self, sighting: Sighting) -> None:
@@ -103,30 +90,52 @@ class LaneFlow:
         if now.mono_us - sighting.captured_ns // 1000 > self._oldest_us:
             return
         texts, trust = list(dict.fromkeys(code.text for code in sighting.codes)), self._around.documents.trust
-        if self.lane.state in (LaneState.PASSING, LaneState.COMMITTING):
+        if self.out_of_service:
+            return
+        if self.lane.state in (LaneState.PASSING, LaneState.COMMITTING) or self._around.interlocked(self.config.id):
             self.busy_with_other = self._watcher.stay(texts, trust, now)
             return
         self.busy_with_other = False
         held, fresh = self._watcher.look(texts, trust, now)
         if fresh:
-            self._captured_us = sighting.captured_ns // 1000
+            self._record.begin(sighting.captured_ns // 1000)
             self._present(held, fresh, now)
 
     def _present(self, held: tuple[HeldUp, ...], fresh: tuple[HeldUp, ...], now: Instant) -> None:
         passes = passes_among(held)
+        if self.lane.state is LaneState.ESCORTING and len(passes) > 1:
+            passes.pop(self._waiting_cti(), None)  # two people side by side, as they were asked to come
         if len(passes) > 1:
-            self._decided(self._refuse(Rejected(Reason.ONE_AT_A_TIME)), _joined(passes), signed=True)
+            self._decided(self._judge.refuse(Rejected(Reason.ONE_AT_A_TIME)), _joined(passes), signed=True)
         elif passes:
             item = next(iter(passes.values()))
             if item in fresh:
-                self._judge(item, now)
-        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING):
-            self._judge(most_telling(fresh), now)
+                self._take_up(item, now)
+        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING) and not self._cooling(now):
+            self._take_up(most_telling(fresh), now)
 
-    def _judge(self, item: HeldUp, now: Instant) -> None:
+    def _cooling(self, now: Instant) -> bool:
+        """Say whether to pause: after too many refusals one unsigned text is taken up every few seconds."""
+        pausing = "illegal-passes" in self.doorway.alarms and now.mono_us < self._cool_until_us
+        if not pausing:
+            self._cool_until_us = now.mono_us + COOL_US
+        return pausing
+
+    @property
+    def out_of_service(self) -> bool:
+        """Whether the lane is taken out of service; egress works all the same."""
+        return self.doorway.door.state is DoorState.OUT_OF_SERVICE
+
+    def _waiting_cti(self) -> bytes:
+        first = self.lane.decision.credential if self.lane.decision else None
+        return first.cti if first else b""
+
+    def _take_up(self, item: HeldUp, now: Instant) -> None:
         match item.reading:
+            case Rejected(reason=Reason.TIME_CODE_REFUSED) as rejected:
+                self._refuse_time(rejected, item.text, signed=False)
             case Rejected() as rejected:
-                self._decided(self._refuse(rejected), item.text, signed=False)
+                self._decided(self._judge.refuse(rejected), item.text, signed=False)
             case TimeCode() as code:
                 self._hear_time(code)
             case credential:
@@ -135,50 +144,23 @@ class LaneFlow:
     def _judge_pass(self, credential: Credential, now: Instant) -> None:
         first = self.lane.decision.credential if self.lane.decision else None
         if self.lane.state is LaneState.ESCORTING and first and first.cti != credential.cti:
-            verdict = self._second_pass(first, credential, now)
+            verdict = self._judge.second_pass(first, credential, now, self._shown)
         else:
-            verdict = self._decide(credential, now)
+            verdict = self._judge.decide(credential, now)
         joined = verdict.credential is not credential
         self._shown = self._shown if joined else now
         if self.lane.state in (LaneState.MEASURING, LaneState.ESCORTING) and not joined:
-            self._note_passage("displaced", self.lane.decision)
+            self._record.ended("displaced", self.lane.decision, now)
         self._decided(verdict, credential.cti.hex(), signed=True)
-
-    def _second_pass(self, first: Credential, second: Credential, now: Instant) -> Decision:
-        """Judge the first pass with the second beside it; where that does not help, the second for itself."""
-        alone = self._decide(second, now)
-        if alone.outcome not in _FIT_TO_ESCORT:
-            return alone
-        together = self._decide(first, now, escort=second, shown=self._shown)
-        return alone if together.outcome is Outcome.ESCORT else together
 
     def _hear_time(self, code: TimeCode) -> None:
         if not self._around.told_time(code):
-            refused = Rejected(Reason.TIME_CODE_REFUSED, f"key {code.kid.hex()}")
-            self._decided(replace(refuse(refused), outcome=Outcome.DENY), code.nonce.hex(), signed=True)
+            wrong = Rejected(Reason.TIME_CODE_REFUSED, f"key {code.kid.hex()}")
+            self._refuse_time(wrong, code.nonce.hex(), signed=True)
 
-    def _refuse(self, rejected: Rejected) -> Decision:
-        return refuse(rejected, self._around.documents.policy)
-
-    def _decide(
-        self,
-        credential: Credential,
-        now: Instant,
-        reading: TemperatureReading | None = None,
-        escort: Credential | None = None,
-        shown: Instant | None = None,
-    ) -> Decision:
-        papers, register = self._around.documents, self._around.register
-        presented = Presented(
-            history=register.history(credential, now),
-            escort=escort,
-            nonces=self._around.challenge.answerable(shown or now),
-            used_up=register.used_up(credential),
-            shown=shown,
-        )
-        if reading is not None:
-            presented = replace(presented, reading=reading)
-        return decide(credential, presented, self.site, papers.policy, papers.statuses, now)
+    def _refuse_time(self, wrong: Rejected, what: str, *, signed: bool) -> None:
+        """Show that a time code was not accepted; nobody waits for a guard, for it is the guard who showed it."""
+        self._decided(replace(self._judge.refuse(wrong), outcome=Outcome.DENY), what, signed=signed)
 
     # --- temperature -----------------------------------------------------------------------------------------------
 
@@ -188,7 +170,7 @@ class LaneFlow:
         if token != self._token or self.lane.state is not LaneState.MEASURING or not decision:
             return
         if credential := decision.credential:
-            verdict = self._decide(credential, self._now(), reading, decision.escort, self._shown)
+            verdict = self._judge.decide(credential, self._now(), reading, decision.escort, self._shown)
             self._decided(verdict, credential.cti.hex(), signed=True)
 
     # --- the decision ----------------------------------------------------------------------------------------------
@@ -198,49 +180,62 @@ class LaneFlow:
         self.refusals.settle()
         if signed and decision.outcome is not Outcome.DENY:
             if decision.outcome is Outcome.ESCORT:
-                self._seq = 0  # nothing is recorded yet that a passage could refer to
+                self._record.seq = 0  # nothing is recorded yet that a passage could refer to
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
+        self._watch_refusals(decision)
         counted_as = refusal_key(decision, key)
         if self.refusals.counts(counted_as, signed=signed):
             self._step(LaneEvent.REFUSED_AGAIN, decision)
             return
         self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
         if self._recorded:
-            self.refusals.begin(counted_as, self._seq, signed=signed)
+            self.refusals.begin(counted_as, self._record.seq, signed=signed)
+
+    def _watch_refusals(self, decision: Decision) -> None:
+        """Ring where too many are refused in a short time; the station's own faults do not count."""
+        if decision.verdict is not Verdict.DENIED:
+            return
+        self._vigil, too_many = refused(self._vigil, self._now().mono_us)
+        if too_many:
+            self.doorway.alarms.ring_once("illegal-passes", WINDOW_US)
 
     # --- the guard -------------------------------------------------------------------------------------------------
 
+    @contextlib.contextmanager
+    def _acting(self, operator: str, why: str) -> Iterator[None]:
+        self._record.by = (operator, why)
+        try:
+            yield
+        finally:
+            self._record.by = None
+
     def guard_open(self, operator: str, why: str) -> Reason | None:
         """Open by hand; None once it is recorded and the door unlocked, else what stood in the way."""
-        self._guard = (operator, why)
         before = self.lane.decision or Decision(Outcome.REFER, Reason.GUARD_CHECK, "guard")
-        self._captured_us = 0
+        self._record.begin(0)
         override = Decision(Outcome.GRANT, Reason.OVERRIDE, "guard", None, before.credential, escort=before.escort)
-        self._step(LaneEvent.GRANT, override)
-        self._guard = NOBODY
+        with self._acting(operator, why):
+            self._step(LaneEvent.GRANT, override)
         return self.lane.fault
 
     def dismiss(self, operator: str, why: str) -> bool:
         """End what is shown without opening; False where there is nothing to end."""
         before = self.lane.state
-        self._guard = (operator, why)
-        self._step(LaneEvent.DISMISSED)
-        self._guard = NOBODY
+        with self._acting(operator, why):
+            self._step(LaneEvent.DISMISSED)
         return before is not self.lane.state
 
     def forgive(self, operator: str, why: str) -> bool:
         """Forgive the person here their earlier passages; False where nobody is here or it cannot be recorded."""
-        credential = self.lane.decision.credential if self.lane.decision else None
+        decision = self.lane.decision
+        credential = decision.credential if decision and decision.reason in FORGIVABLE else None
         if credential is None or self.lane.state is LaneState.PASSING:
             return False
-        now = self._now()
-        memo = self._around.register.forgiven(credential, now)
-        payload = {"lane": self.config.id, "cti": credential.cti.hex(), "operator": operator, "why": why}
-        if self._around.recorder.commit_unless_broken(Kind.FORGIVEN, payload, now, memo.changes) is None:
-            return False
-        memo.take_effect()
-        self._step(LaneEvent.DISMISSED)
+        with self._acting(operator, why):
+            if not self._record.forgiven(credential, self._now()):
+                return False
+            self._step(LaneEvent.DISMISSED)
         self._watcher.forget()
         return True
 
@@ -260,72 +255,37 @@ class LaneFlow:
             case LaneCommand.GIVE_UP_MEASURING:
                 self.screened(self._token, TemperatureReading(Band.FAULT))
             case LaneCommand.RECORD:
-                self._record()
+                self._commit()
             case LaneCommand.UNLOCK:
-                self.doorway.step(DoorEvent.GRANT)
+                self.doorway.grant(len(holders(self.lane.decision)), self._step)
             case LaneCommand.ALARM_JOURNAL:
-                self.doorway.alarm("journal", begins=True)
+                self.doorway.alarms.set("journal", rings=True)
             case LaneCommand.RECORD_PASSAGE:
-                self._note_entered()
+                self._record.entered(self.lane.decision, self._now())
             case _:
-                self._note_passage(_PASSAGE[command], about)
+                self._record.ended(_ENDED[command], about, self._now())
 
     def _start_screening(self) -> None:
         self._token += 1
-        self._seq = 0  # nothing is recorded yet that a passage could refer to
+        self._record.seq = 0  # nothing is recorded yet that a passage could refer to
         if self._measure:
             self._measure(self._token)
 
-    def _record(self) -> None:
+    def _commit(self) -> None:
         decision = self.lane.decision
         assert decision is not None  # noqa: S101 - the table records nothing but decisions
-        now = self._now()
-        self._recorded = self._commit(decision, now)
+        self._recorded = self._record.decision(decision, self._now())
         if not self._recorded:
             self._step(LaneEvent.COMMIT_FAILED)
             return
-        self._around.decided(self, self._seq, decision)
+        self._around.decided(self, self._record.seq, decision)
         self._step(lanes.COMMITTED_EVENT[decision.outcome])
-
-    def _commit(self, decision: Decision, now: Instant) -> bool:
-        recorder, granted = self._around.recorder, decision.outcome is Outcome.GRANT
-        memo = self._around.register.granted(holders(decision) if granted else (), now)
-        payload = decision_payload(self.config.id, self.site.direction, decision)
-        if self._captured_us:
-            payload["scan_us"] = now.mono_us - self._captured_us
-            payload["captured_us"] = self._captured_us
-        if self._guard is not NOBODY:
-            operator, why = self._guard
-            payload |= {"operator": operator, "why": why, "of": self._seq}
-            seq = recorder.commit_or_reserve(Kind.OVERRIDE, payload, now, memo.changes)
-        else:
-            seq = recorder.commit_unless_broken(Kind.DECISION, payload, now, memo.changes)
-        if seq is not None:
-            memo.take_effect()
-        self._seq = seq or self._seq
-        return seq is not None
-
-    def _note_entered(self) -> None:
-        """Record that somebody went through, with what anti-passback and quotas must know of it."""
-        people, now = holders(self.lane.decision), self._now()
-        memo = self._around.register.passed(people, self.site.direction, now)
-        payload = entered_payload(self.config.id, self._seq, self.site.direction.value, people)
-        if self._around.recorder.commit_unless_broken(Kind.PASSAGE, payload, now, memo.changes) is not None:
-            memo.take_effect()
-
-    def _note_passage(self, what: str, about: Decision | None) -> None:
-        payload: dict[str, object] = {"lane": self.config.id, "of": self._seq, "what": what}
-        if self._seq == 0 and about and about.credential:
-            payload["cti"] = about.credential.cti.hex()
-        if self._guard is not NOBODY:
-            payload |= {"operator": self._guard[0], "why": self._guard[1]}
-        self._around.recorder.commit_unless_broken(Kind.PASSAGE, payload, self._now())
 
     # --- time ------------------------------------------------------------------------------------------------------
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""
-        candidates = (self.lane.deadline_us, self.doorway.door.deadline_us, self.refusals.next_expiry_us)
+        candidates = (self.lane.deadline_us, self.doorway.next_deadline_us(), self.refusals.next_expiry_us)
         return min((at for at in candidates if at is not None), default=None)
 
     def expire(self) -> None:
@@ -341,7 +301,7 @@ class LaneFlow:
     def tend(self) -> None:
         """Once a second: end the journal's alarm as soon as it commits again."""
         if not self._around.recorder.broken:
-            self.doorway.alarm("journal", begins=False)
+            self.doorway.alarms.set("journal", rings=False)
 
     def _now(self) -> Instant:
         return self._around.clock.now()

@@ -13,13 +13,17 @@ from dataclasses import dataclass
 
 from station.config import Config
 from station.core import timecode
+from station.core.lane import LaneState
 from station.core.model import Decision, Instant
+from station.core.signals import URGENCY
 from station.documents import INBOX_MARK, Documents
-from station.flow import LaneFlow, Surroundings
+from station.doorway import Doorway
+from station.flow import LaneFlow
 from station.guard_desk import GuardDesk
 from station.health import Ailment, HealthBoard
 from station.inbox import NO_LINK, Arrival, Inbox
 from station.journal import JournalFault
+from station.judge import Surroundings
 from station.mailbox import Mailbox
 from station.noticeboard import NoticeBoard
 from station.papers import paper_ailments
@@ -83,12 +87,20 @@ class GateThread:
         self._documents, self._inbox, self._clock, self._health = documents, inbox, clock, health
         self._register = register
         self._lanes: dict[str, LaneFlow] = {}
-        self._outputs: dict[str, Outputs] = {}
-        self._signals: dict[str, tuple[object, int]] = {}
+        self._sharing: dict[Outputs, list[LaneFlow]] = {}
+        self._situations: dict[str, tuple[object, int]] = {}
+        self._signalled: dict[Outputs, object] = {}
         self._time_desk = TimeDesk(clock, recorder)
         self._site = SiteNews(inbox, register, config.station)
         self.surroundings = Surroundings(
-            clock, recorder, documents, register, self._time_desk.challenge, self.decided, self._time_desk.hear
+            clock,
+            recorder,
+            documents,
+            register,
+            self._time_desk.challenge,
+            self.decided,
+            self._time_desk.hear,
+            self._interlocked,
         )
         self._desk = GuardDesk(self._lanes, recorder, clock)
         self._visitors = VisitorDesk(config, documents, recorder, clock)
@@ -105,14 +117,15 @@ class GateThread:
 
     def add_lane(self, flow: LaneFlow, outputs: Outputs) -> None:
         """Take a lane in charge."""
-        self._lanes[flow.config.id], self._outputs[flow.config.id] = flow, outputs
+        self._lanes[flow.config.id] = flow
+        self._sharing.setdefault(outputs, []).append(flow)
 
     # --- the loop --------------------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Run until `stop`. An exception here ends the process: the gate thread is a safety worker."""
-        for flow in self._lanes.values():
-            flow.doorway.start()
+        for doorway in self._doorways():
+            doorway.start()
         while not self._stopping:
             now = self._clock.now()
             if now.mono_us >= self._next_tend_us:
@@ -126,6 +139,9 @@ class GateThread:
                 flow.expire()
         for flow in self._lanes.values():
             flow.refusals.settle(closing=True)
+
+    def _doorways(self) -> list[Doorway]:
+        return list(dict.fromkeys(flow.doorway for flow in self._lanes.values()))
 
     def stop(self) -> None:
         """Let `run` return after the present step."""
@@ -161,6 +177,15 @@ class GateThread:
         ailment = Ailment(f"health-{kind}", Condition.FAULT, str(report.fault)) if report.fault else None
         self._health.report(report.part, ailment, self._clock.now())
 
+    def _interlocked(self, lane: str) -> bool:
+        """Say whether a lane must wait: its door is in use from the other side, or another of its sluice is open."""
+        doorway = self._lanes[lane].doorway
+        others = [flow for name, flow in self._lanes.items() if name != lane]
+        if any(flow.doorway is doorway and flow.lane.state is LaneState.PASSING for flow in others):
+            return True
+        groups = [group for group in self._config.interlock if (self._lanes[lane].config.door_of or lane) in group]
+        return any(flow.config.id in group and not flow.doorway.secured for group in groups for flow in others)
+
     # --- once a second ---------------------------------------------------------------------------------------------
 
     def _tend(self, now: Instant) -> None:
@@ -170,6 +195,7 @@ class GateThread:
         self._time_desk.watch(now)
         for flow in self._lanes.values():
             flow.tend()
+        self._keep_schedules(now)
         if now.mono_us >= self._next_forget_us:
             self._next_forget_us = now.mono_us + FORGET_US
             self._register.forget_old(now)
@@ -179,6 +205,13 @@ class GateThread:
         self._acknowledged = self._inbox.acknowledged(self._recorder.journal.epoch)
         for part, ailment in self._ailments(now).items():
             self._health.report(part, ailment, now)
+
+    def _keep_schedules(self, now: Instant) -> None:
+        """Hold doors open, and let them go, as the policy in force says."""
+        policy = self._documents.policy
+        for flow in self._lanes.values():
+            if flow.config.door is not None:
+                flow.doorway.hold_open(wanted=policy is not None and policy.holds_open(flow.site, now))
 
     def _read_inbox(self, now: Instant) -> None:
         try:
@@ -213,20 +246,33 @@ class GateThread:
     def _publish(self, now: Instant) -> None:
         unacknowledged = max(0, self._recorder.journal.seq - self._acknowledged)
         lanes = tuple(self._lane_view(flow, now) for flow in self._lanes.values())
+        self._show_signals()
         health, linked = self._health.views(), self._link.connected
+        inside = self.surroundings.register.inside
         self._board.publish(
-            StationView(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us)
+            StationView(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us, inside)
         )
 
     def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:
-        name, signal = flow.config.id, lane_signal(flow)
-        situation = (signal, flow.lane.decision)  # the next person refused within seconds is told anew, aloud
-        shown, since = self._signals.get(name, (None, 0))
+        name = flow.config.id
+        situation = (
+            lane_signal(flow),
+            flow.lane.decision,
+        )  # the next person refused within seconds is told anew, aloud
+        shown, since = self._situations.get(name, (None, 0))
         if situation != shown:
             since = now.wall_us
-            self._signals[name] = (situation, since)
-            self._outputs[name].signal(signal)
+            self._situations[name] = (situation, since)
         return lane_view(flow, since, self._time_desk.number(now))
+
+    def _show_signals(self) -> None:
+        """Let each lamp and buzzer show the most urgent of the lanes that share it."""
+        for outputs, flows in self._sharing.items():
+            urgent = min(flows, key=lambda flow: URGENCY.index(lane_signal(flow)))
+            situation = (lane_signal(urgent), urgent.lane.decision)
+            if self._signalled.get(outputs) != situation:
+                self._signalled[outputs] = situation
+                outputs.signal(situation[0])
 
     def view(self) -> StationView:
         """The latest published view."""

@@ -112,6 +112,7 @@ class Release(StrEnum):
 
     REX = "rex"
     FIRE = "fire"
+    BREAK_GLASS = "break-glass"
 
 
 class Outputs(Protocol):
@@ -141,9 +142,17 @@ class InputKind(StrEnum):
 
     DOOR_OPENED = "door-opened"
     DOOR_CLOSED = "door-closed"
+    BOLT_THROWN = "bolt-thrown"
+    BOLT_WITHDRAWN = "bolt-withdrawn"
+    PASSAGE = "passage"
     REX = "rex"
+    REX_RELEASED = "rex-released"
     FIRE = "fire"
     FIRE_CLEARED = "fire-cleared"
+    BREAK_GLASS = "break-glass"
+    BREAK_GLASS_CLEARED = "break-glass-cleared"
+    BLOCKED = "blocked"
+    UNBLOCKED = "unblocked"
     TAMPER = "tamper"
     TAMPER_CLEARED = "tamper-cleared"
 
@@ -230,6 +239,8 @@ class StationView:
     unacknowledged: int
     linked: bool
     now_us: int
+    inside: int = 0
+    """How many people are inside, as far as this station's passages tell."""
 
 
 class GuardVerb(StrEnum):

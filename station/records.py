@@ -66,11 +66,21 @@ def open_documents(config: Config, journal: Journal, inbox: Inbox, clock: Clock)
         return find(digest, whole, inbox.deltas(), inbox.chunk_like)
 
     roots = [bytes.fromhex(root) for root in config.trust.roots]
-    documents = Documents(journal, roots, config.station.zone, chunk, config.station.id)
+    documents = Documents(journal, roots, config.station.zone, chunk, config.station.id, config.trust.number)
     for kind in LOADED:
-        _provide(documents, kind, folder / f"{kind}.cose", clock)
+        for path in _provided(folder, kind, config.station.id):
+            _provide(documents, kind, path, clock)
     clock.raise_floor(documents.signed_us)
     return documents
+
+
+def _provided(folder: Path, kind: DocumentType, station: str) -> list[Path]:
+    """Return the files of a type in the order they must be taken: one, but of roots every set from the second on."""
+    if kind is DocumentType.ROOTS:
+        return sorted(folder.glob("roots-*.cose"), key=lambda path: (len(path.name), path.name))
+    if kind is DocumentType.DELEGATION:
+        return [folder / f"{kind}-{station}.cose"]
+    return [folder / f"{kind}.cose"]
 
 
 def _provide(documents: Documents, kind: DocumentType, path: Path, clock: Clock) -> None:

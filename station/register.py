@@ -15,10 +15,11 @@ from operator import attrgetter
 
 from station.core.model import Credential, Direction, Instant
 from station.core.passback import DAY_S, KEEP_DAYS, History, Passage, Peers, visible
-from station.journal import Change, Journal
+from station.journal import Change, Journal, set_state
 
 HEARD_US = 15 * 60 * 1_000_000
 """For so long after a notice the other gates count as heard from; central sends one every minute."""
+INSIDE = "inside"
 KEEP_US = KEEP_DAYS * DAY_S * 1_000_000
 KEEP_LIVE_S = DAY_S
 """Used-up live codes are forgotten a day later; they have been too old by themselves since the first minute."""
@@ -47,6 +48,8 @@ class Register:
         for cti, household, direction, wall_us in journal.rows(_PASSAGES):
             self._add(Passage(cti, household, Direction(direction), wall_us))
         self._used: set[tuple[bytes, int]] = set(journal.rows("SELECT cti, t FROM live_used"))
+        self.inside = int(journal.state(INSIDE) or b"0")
+        """How many people are inside, as far as this station's passages tell."""
         self._used_before: set[tuple[bytes, int]] = set()
         self._day_began_us: int | None = None
         self._forgiven: dict[bytes, int] = dict(journal.rows("SELECT subject, wall_us FROM forgiven"))
@@ -97,7 +100,14 @@ class Register:
             for p in passages
         ]
         old = Change("DELETE FROM passage WHERE wall_us < ?", (now.wall_us - KEEP_US,))
-        return Memo((*changes, old), lambda: self._hold(passages, now))
+        inside = max(0, self.inside + max(1, len(passages)) * (1 if direction is Direction.IN else -1))
+        counted = set_state(INSIDE, b"%d" % inside)
+
+        def take_effect() -> None:
+            self.inside = inside
+            self._hold(passages, now)
+
+        return Memo((*changes, old, counted), take_effect)
 
     def forgiven(self, credential: Credential, now: Instant) -> Memo:
         """Note that a guard forgives a pass and its household what they did before now."""

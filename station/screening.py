@@ -1,20 +1,29 @@
-"""The thermometer worker of one lane: takes a series of samples when asked, and looks after the sensor in between."""
+"""The thermometer worker of one lane: takes a series of samples when asked, and looks after the sensors in between."""
 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from station.config import ThermometerConfig
-from station.core.fever import FeverLimits, Sample, estimate
+from station.core.baseline import Baseline, Relative, threshold
+from station.core.calibration import FACTORY
+from station.core.fever import FeverLimits, Sample, confirmed, estimate
 from station.core.model import Band, TemperatureReading
-from station.ports import DeviceFault, Thermometer
+from station.ports import DeviceFault, RangeSensor, Thermometer
 
 log = logging.getLogger(__name__)
 
 PROBE_S = 5.0
+BACKGROUND_PROBES = 12
+"""The coldest of so many probes (a minute) is the background: rarely does somebody stand there all that time."""
+SLOWEST_SAMPLE_S = 0.25
+"""A thermal array's picture takes so long; the range sensor's measurement fits in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,8 @@ class Screened:
     lane: str
     token: int
     reading: TemperatureReading
+    baseline: Baseline | None = None
+    """What is usual here after this reading; None where it changed nothing. To be stored with the decision."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +46,7 @@ class DeviceReport:
 
 
 class ScreeningWorker:
-    """Owns the thermometer of a lane, opens it anew after a fault."""
+    """Owns the thermometer of a lane and its range sensor, opens them anew after a fault."""
 
     def __init__(
         self,
@@ -43,11 +54,21 @@ class ScreeningWorker:
         config: ThermometerConfig,
         open_device: Callable[[], Thermometer],
         put: Callable[[object], None],
+        open_range: Callable[[], RangeSensor] | None = None,
+        baseline: Baseline | None = None,
     ) -> None:
-        """`open_device` opens the sensor (raises DeviceFault); `put` takes Screened and DeviceReport."""
+        """`open_device` and `open_range` open the sensors (raise DeviceFault); `put` takes Screened and DeviceReport.
+
+        `baseline`: what was usual here when the station last ran.
+        """
         self._lane, self._config, self._open, self._put = lane, config, open_device, put
-        self._limits = FeverLimits(config.raised_c, config.cold_c)
+        self._calibration = config.calibration.record() if config.calibration else FACTORY
+        self._correction = config.correction.record(config.emissivity)
+        self._rule = config.baseline.rule() if config.baseline else None
+        self._baseline = baseline or Baseline()
         self._device: Thermometer | None = None
+        self._range = _Ranging(lane, open_range, put) if open_range else None
+        self._empty: deque[float] = deque(maxlen=BACKGROUND_PROBES)
         self._wanted: int | None = None
         self._wake, self._stopping = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"thermometer-{lane}", daemon=True)
@@ -62,7 +83,7 @@ class ScreeningWorker:
         self._wake.set()
 
     def stop(self) -> None:
-        """End the worker and release the sensor. May be called twice."""
+        """End the worker and release the sensors. May be called twice."""
         self._stopping.set()
         self._wake.set()
         if self._thread.is_alive():
@@ -75,40 +96,107 @@ class ScreeningWorker:
             token, self._wanted = self._wanted, None
             if self._stopping.is_set():
                 break
-            reading = self._screen(1 if token is None else self._config.samples)
-            if token is not None:
-                self._put(Screened(self._lane, token, reading))
+            if token is None:
+                self._tended(self._probe)
+            else:
+                self._answer(token)
         if self._device:
             self._device.close()
+        if self._range:
+            self._range.close()
 
-    def _screen(self, count: int) -> TemperatureReading:
+    def _answer(self, token: int) -> None:
+        reading = self._tended(self._screen) or TemperatureReading(Band.FAULT)
+        usual = None
+        if reading.band is Band.NORMAL and reading.estimate_c is not None:
+            usual = self._baseline.heard(reading.estimate_c, self._rule or Relative(), self._calibration.day)
+            self._baseline = usual
+        self._put(Screened(self._lane, token, reading, usual))
+
+    def _tended(self, work: Callable[[], TemperatureReading | None]) -> TemperatureReading | None:
+        """Do something with the thermometer and tell how it does; None where it failed."""
         try:
-            samples = self._series(count)
+            result = work()
         except Exception as error:  # noqa: BLE001 - whatever a driver raises, the lane must get an answer and the guard a fault
-            fault = error if isinstance(error, DeviceFault) else _unexpected(self._lane, error)
+            fault = error if isinstance(error, DeviceFault) else _unexpected("thermometer", self._lane, error)
             self._put(DeviceReport(f"thermometer {self._lane}", fault))
             if self._device:
                 self._device.close()
                 self._device = None
-            return TemperatureReading(Band.FAULT)
+            return None
         self._put(DeviceReport(f"thermometer {self._lane}", None))
-        return estimate(samples, self._limits)
+        return result
 
-    def _series(self, count: int) -> list[Sample]:
+    def _probe(self) -> None:
+        self._empty.append(self._sample().object_c)
+
+    def _screen(self) -> TemperatureReading:
+        """Take a series and, where it is raised, another: nobody is held back on one."""
+        first = self._judged()
+        return first if first.band is not Band.RAISED else confirmed(first, self._judged())
+
+    def _judged(self) -> TemperatureReading:
+        samples = [self._sample()]
+        for _ in range(self._config.samples - 1):
+            self._stopping.wait(self._config.interval_s)
+            samples.append(self._sample())
+        raised_c = threshold(self._baseline, self._rule, self._config.raised_c)
+        limits = FeverLimits(raised_c, self._config.cold_c)
+        background = min(self._empty) if self._empty else None
+        return estimate(samples, limits, self._config.seen, self._correction, self._calibration, background)
+
+    def _sample(self) -> Sample:
         if self._device is None:
             self._device = self._open()
-        samples = [self._device.sample()[:2]]
-        for _ in range(count - 1):
-            self._stopping.wait(self._config.interval_s)
-            samples.append(self._device.sample()[:2])
-        return samples
+        taken = self._device.sample()
+        away = self._range.millimetres() if self._range else None
+        return Sample(time.monotonic(), taken.object_c, taken.ambient_c, away, taken.fill)
 
 
-def _unexpected(lane: str, error: Exception) -> DeviceFault:
-    log.error("thermometer %s", lane, exc_info=error)
-    return DeviceFault(f"thermometer {lane}", f"unexpected: {error!r}", "Send the log of gate-station to the makers")
+class _Ranging:
+    """The range sensor beside the thermometer. It may fail: then the series is judged by its shape."""
+
+    def __init__(self, lane: str, open_device: Callable[[], RangeSensor], put: Callable[[object], None]) -> None:
+        self._lane, self._open, self._put = lane, open_device, put
+        self._device: RangeSensor | None = None
+        self._rest_until_s = 0.0
+        self._ailing = False
+
+    def millimetres(self) -> float | None:
+        """Return the distance, inf where nothing is in reach, None where the sensor does not tell."""
+        if time.monotonic() < self._rest_until_s:
+            return None
+        try:
+            if self._device is None:
+                self._device = self._open()
+            found = self._device.range_mm()
+        except Exception as error:  # noqa: BLE001 - as above; the screening goes on without a distance
+            fault = error if isinstance(error, DeviceFault) else _unexpected("range", self._lane, error)
+            self.close()
+            self._rest_until_s = time.monotonic() + PROBE_S  # a dead bus answers late: not again in this series
+            self._put(DeviceReport(f"range {self._lane}", fault))
+            self._ailing = True
+            return None
+        if self._ailing:
+            self._put(DeviceReport(f"range {self._lane}", None))
+            self._ailing = False
+        return math.inf if found is None else float(found)
+
+    def close(self) -> None:
+        """Release the sensor."""
+        if self._device:
+            self._device.close()
+            self._device = None
+
+
+def _unexpected(kind: str, lane: str, error: Exception) -> DeviceFault:
+    log.error("%s %s", kind, lane, exc_info=error)
+    return DeviceFault(f"{kind} {lane}", f"unexpected: {error!r}", "Send the log of gate-station to the makers")
 
 
 def longest_screening_us(config: ThermometerConfig) -> int:
-    """Return how long the lane waits for a screening before it calls the sensor faulty, microseconds."""
-    return round((config.samples * config.interval_s + 2.0) * 1e6)
+    """Return how long the lane waits for a screening before it calls the sensor faulty, microseconds.
+
+    A raised reading is confirmed, so there may be two series.
+    """
+    return round((2 * config.samples * (config.interval_s + SLOWEST_SAMPLE_S) + 2.0) * 1e6)

@@ -40,9 +40,9 @@ class TimeDesk:
             return
         payload: dict[str, object] = {"from": before.value, "to": now.state.value, "step_us": step, **self._told}
         if asks:
-            self._asked_us = now.mono_us
             payload["ask"] = self.challenge.draw(now).hex()
         if self._recorder.commit_unless_broken(Kind.CLOCK, payload, now) is not None:
+            self._asked_us = now.mono_us if asks else self._asked_us
             self._told = {}  # whoever told the time is named, if only once there is room again
 
     def number(self, now: Instant) -> str:

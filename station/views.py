@@ -9,20 +9,37 @@ from station.core.lane import LaneState
 from station.core.model import Decision, Direction, Outcome
 from station.core.reasons import Reason
 from station.core.signals import Signal
-from station.flow import LaneFlow
+from station.flow import FORGIVABLE, LaneFlow
 from station.ports import LaneView, PassageView
 from station.wording import holder, next_step, reason, text
 
 _BY_NUMBER = frozenset({Reason.CLOCK_LOST, Reason.CLOCK_UNSURE, Reason.NONCE_NEEDED, Reason.LIVE_WRONG_NONCE})
 """Reasons that a phone can answer by signing the number the station shows."""
-_FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
-_ALARM_ORDER = ("fire", "relay", "door-forced", "door-held", "tamper", "journal")
+_ALARM_ORDER = (
+    "fire",
+    "break-glass",
+    "duress",
+    "relay",
+    "door-forced",
+    "tailgating",
+    "illegal-passes",
+    "door-lock",
+    "door-held",
+    "tamper",
+    "journal",
+    "rex-stuck",
+    "door-ajar",
+    "door-propped",
+)
+"""Which alarm is named first where several ring."""
 
 
 def lane_signal(flow: LaneFlow) -> Signal:
     """Return what the lane signals: fire before all, then the transaction, then alarms of the door."""
     if flow.doorway.door.state is DoorState.RELEASED:
         return Signal.EVACUATE
+    if flow.out_of_service:
+        return Signal.OUT_OF_SERVICE
     signal = lanes.signal(flow.lane)
     if signal is Signal.READY and flow.doorway.alarms:
         return Signal.ALARM
@@ -36,6 +53,8 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
     if signal in (Signal.EVACUATE, Signal.ALARM):
         alarm = next(name for name in _ALARM_ORDER if name in flow.doorway.alarms)
         headline, step = text(f"alarm-{alarm}"), text(f"alarm-{alarm}", "next")
+    elif signal is Signal.OUT_OF_SERVICE:
+        headline, step = text("out-of-service"), text("out-of-service", "next")
     elif flow.lane.fault:
         headline, step = reason(flow.lane.fault), text(f"reason-{flow.lane.fault}", "next")
     elif decision is not None:
@@ -56,7 +75,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
         awaiting_guard=flow.lane.state is LaneState.REFERRED,
         number=number if decision is None or decision.reason in _BY_NUMBER else "",
         local=decision is not None and decision.local,
-        forgivable=decision is not None and decision.reason in _FORGIVABLE,
+        forgivable=decision is not None and decision.reason in FORGIVABLE,
     )
 
 

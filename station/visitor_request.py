@@ -19,7 +19,7 @@ Next:
        gate-central keys delegate '{request}' --key NAME --zone {zone} --office DIR
   2. The delegation comes to the station over the network:
        gate-central documents publish --office DIR
-     or as a file: copy DIR/documents/delegation-{station}.cose to {documents}/delegation.cose,
+     or as a file: copy DIR/documents/delegation-{station}.cose into {documents},
      and restart the station.
   3. Guards issue passes at the screen ("访客 Visitor") until it ends. The office signs the same request again each day.
 The private key stays here, in {path}, readable by the station alone. Never copy it."""

@@ -1,18 +1,23 @@
 """The door as a transition table.
 
-Theory of operation. The door is LOCKED until something permits it to open: a committed grant, the exit button (REX) or
-fire. It is then UNLOCKED until it is opened or the time runs out. Opening it relocks at once, so that it latches when
-it falls shut. A door that stays OPEN too long is HELD; one that opens without permission is FORCED. Fire RELEASES it
-from any state, and it stays released until the fire alarm is cleared. Nobody waits for software here: REX and fire
-have already moved the relay when this table hears of them (drivers/inputs.py); the table keeps the record straight.
+Theory of operation. The door is LOCKED until something permits it to open: a committed grant, the exit button (REX), a
+schedule that holds it open, or fire. The bolt is then given time to withdraw (UNLOCKING), the person to open
+(UNLOCKED). Opening it relocks at once, so that it latches when it falls shut (RELOCKING). A door that stays OPEN is
+first PROPPED (a warning), then HELD (an alarm); one that opens without permission is FORCED; one that is shut but whose
+bolt does not come out is AJAR, then LOCK_FAILED. HOLD_OPEN, OUT_OF_SERVICE and RELEASED (by fire) last until what
+caused them is over; fire overrules everything. Nobody waits for software here: REX and fire have already moved the
+relay when this table hears of them (drivers/inputs.py); the table keeps the record straight.
 
-Commands are returned in the order in which they must be carried out. Times are monotonic microseconds.
+A door without a feedback of its bolt is told at once that the bolt moved (station/doorway.py), so that one table serves
+both. Commands are returned in the order in which they must be carried out. Times are monotonic microseconds.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from operator import attrgetter
 
 
 class DoorState(StrEnum):
@@ -20,29 +25,45 @@ class DoorState(StrEnum):
 
     STARTING = "starting"
     LOCKED = "locked"
+    UNLOCKING = "unlocking"
     UNLOCKED = "unlocked"
     OPEN = "open"
+    PROPPED = "propped-open"
     HELD = "held-open"
     FORCED = "forced-open"
+    RELOCKING = "relocking"
+    AJAR = "ajar"
+    LOCK_FAILED = "lock-failed"
+    HOLD_OPEN = "hold-open"
+    OUT_OF_SERVICE = "out-of-service"
     RELEASED = "released-by-fire"
 
 
 class DoorEvent(StrEnum):
-    """What can happen to a door."""
+    """What can happen to a door.
+
+    PULSE: a turnstile turned. RESUME_*: what kept the door in HOLD_OPEN, OUT_OF_SERVICE or RELEASED is over, and the
+    contact says that it is open or shut.
+    """
 
     GRANT = "grant"
     OPENED = "opened"
     CLOSED = "closed"
+    BOLT_WITHDRAWN = "bolt-withdrawn"
+    BOLT_THROWN = "bolt-thrown"
+    PULSE = "pulse"
     REX = "rex"
     FIRE = "fire"
-    FIRE_CLEARED_OPEN = "fire-cleared-open"
-    FIRE_CLEARED_SHUT = "fire-cleared-shut"
+    HOLD_OPEN = "hold-open"
+    BLOCK = "block"
+    RESUME_OPEN = "resume-open"
+    RESUME_SHUT = "resume-shut"
     DEADLINE = "deadline"
     RELAY_FAILED = "relay-failed"
 
 
 class DoorCommand(StrEnum):
-    """What must be done. UNLOCK and LOCK move the relay; the others are told to lane, journal and guard."""
+    """What must be done. UNLOCK and LOCK move the relay; the others are told to lane and journal."""
 
     UNLOCK = "unlock"
     LOCK = "lock"
@@ -51,31 +72,34 @@ class DoorCommand(StrEnum):
     NOT_PASSED = "not-passed"
     NOT_UNLOCKED = "not-unlocked"
     NOTE_REX = "note-rex"
-    ALARM_HELD = "alarm-held"
-    ALARM_FORCED = "alarm-forced"
-    ALARM_FIRE = "alarm-fire"
-    END_HELD = "end-held"
-    END_FORCED = "end-forced"
-    END_FIRE = "end-fire"
 
 
 class Limit(StrEnum):
     """Names of the configured times a deadline may be set to."""
 
+    BOLT = "bolt"
     UNLOCK = "unlock"
+    PROPPED = "propped"
     HELD = "held"
+    AJAR = "ajar"
 
 
 @dataclass(frozen=True, slots=True)
 class DoorTimes:
-    """Configured times, microseconds."""
+    """Configured times, microseconds. A door open for `propped_us` warns, for `held_us` longer it rings."""
 
     unlock_us: int
+    propped_us: int
     held_us: int
+    bolt_us: int = 1_500_000
+    ajar_us: int = 10_000_000
 
     def of(self, limit: Limit) -> int:
         """Return the duration of a limit."""
-        return self.unlock_us if limit is Limit.UNLOCK else self.held_us
+        return _DURATION[limit](self)
+
+
+_DURATION: dict[Limit, Callable[[DoorTimes], int]] = {limit: attrgetter(f"{limit}_us") for limit in Limit}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,75 +119,135 @@ class Door:
     deadline_us: int | None = None
     is_open: bool = False
 
+    @property
+    def alarm(self) -> str | None:
+        """The alarm or warning that rings in this state."""
+        return ALARMS.get(self.state)
 
-S, E, C = DoorState, DoorEvent, DoorCommand
 
-TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = {
-    (S.STARTING, E.OPENED): DoorRow(S.OPEN, (C.LOCK,), Limit.HELD),
-    (S.STARTING, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK,)),
-    (S.STARTING, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), Limit.UNLOCK),
-    (S.STARTING, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.STARTING, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE)),
-    (S.LOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), Limit.UNLOCK),
-    (S.LOCKED, E.OPENED): DoorRow(S.FORCED, (C.ALARM_FORCED,)),
-    (S.LOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.LOCKED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE)),
-    (S.UNLOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), Limit.UNLOCK),
-    (S.UNLOCKED, E.OPENED): DoorRow(S.OPEN, (C.LOCK, C.PASSED), Limit.HELD),
-    (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.UNLOCKED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE, C.SHUT)),
-    (S.UNLOCKED, E.DEADLINE): DoorRow(S.LOCKED, (C.LOCK, C.NOT_PASSED)),
-    (S.UNLOCKED, E.RELAY_FAILED): DoorRow(S.LOCKED, (C.LOCK, C.NOT_UNLOCKED)),
-    (S.OPEN, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.SHUT)),
-    (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), Limit.HELD),
-    (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), Limit.HELD),
-    (S.OPEN, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.ALARM_FIRE, C.SHUT)),
-    (S.OPEN, E.DEADLINE): DoorRow(S.HELD, (C.ALARM_HELD, C.SHUT)),
-    # A relay that fails may still be energised by an earlier grant: it is told to lock as often as it takes.
-    # A contact that reports "open" for ever must not end the service: grants still unlock for their time.
-    (S.HELD, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.END_HELD, C.SHUT)),
-    (S.HELD, E.GRANT): DoorRow(S.HELD, (C.UNLOCK, C.PASSED), Limit.UNLOCK),
-    (S.HELD, E.REX): DoorRow(S.HELD, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.HELD, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_HELD, C.ALARM_FIRE, C.SHUT)),
-    (S.HELD, E.DEADLINE): DoorRow(S.HELD, (C.LOCK, C.SHUT)),
-    (S.HELD, E.RELAY_FAILED): DoorRow(S.HELD, (C.LOCK, C.NOT_UNLOCKED)),
-    (S.FORCED, E.CLOSED): DoorRow(S.LOCKED, (C.LOCK, C.END_FORCED, C.SHUT)),
-    (S.FORCED, E.GRANT): DoorRow(S.FORCED, (C.UNLOCK, C.PASSED), Limit.UNLOCK),
-    (S.FORCED, E.REX): DoorRow(S.FORCED, (C.UNLOCK, C.NOTE_REX), Limit.UNLOCK),
-    (S.FORCED, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.END_FORCED, C.ALARM_FIRE, C.SHUT)),
-    (S.FORCED, E.DEADLINE): DoorRow(S.FORCED, (C.LOCK, C.SHUT)),
-    (S.FORCED, E.RELAY_FAILED): DoorRow(S.FORCED, (C.LOCK, C.NOT_UNLOCKED)),
-    (S.RELEASED, E.GRANT): DoorRow(S.RELEASED, (C.PASSED, C.SHUT)),
-    (S.RELEASED, E.REX): DoorRow(S.RELEASED, (C.NOTE_REX,)),
-    (S.RELEASED, E.FIRE_CLEARED_OPEN): DoorRow(S.OPEN, (C.LOCK, C.END_FIRE), Limit.HELD),
-    (S.RELEASED, E.FIRE_CLEARED_SHUT): DoorRow(S.LOCKED, (C.LOCK, C.END_FIRE)),
+S, E, C, L = DoorState, DoorEvent, DoorCommand, Limit
+
+ALARMS = {
+    S.PROPPED: "door-propped",
+    S.HELD: "door-held",
+    S.FORCED: "door-forced",
+    S.AJAR: "door-ajar",
+    S.LOCK_FAILED: "door-lock",
 }
+"""Each rings exactly while the door is in its state. Fire and break-glass ring by themselves, as long as they last."""
+
+_SHUT_STATES = (S.LOCKED, S.RELOCKING, S.AJAR, S.LOCK_FAILED)
+"""Shut, and nobody has permission."""
+_PERMITTED = (S.UNLOCKING, S.UNLOCKED)
+_STANDING_OPEN = (S.OPEN, S.PROPPED, S.HELD, S.FORCED)
+_LASTING = (S.HOLD_OPEN, S.OUT_OF_SERVICE, S.RELEASED)
+_STUCK_OPEN = (S.HELD, S.FORCED)
+
+
+def _rows() -> dict[tuple[DoorState, DoorEvent], DoorRow]:
+    unlocking, relocking = DoorRow(S.UNLOCKING, (C.UNLOCK,), L.BOLT), DoorRow(S.RELOCKING, (C.LOCK,), L.BOLT)
+    rows = {
+        (S.STARTING, E.OPENED): DoorRow(S.OPEN, (C.LOCK,), L.PROPPED),
+        (S.STARTING, E.CLOSED): relocking,
+        (S.RELOCKING, E.DEADLINE): DoorRow(S.AJAR, (C.LOCK,), L.AJAR),
+        (S.AJAR, E.DEADLINE): DoorRow(S.LOCK_FAILED, (C.LOCK,)),
+        (S.LOCKED, E.BOLT_WITHDRAWN): DoorRow(S.LOCK_FAILED, (C.LOCK,)),
+        (S.UNLOCKING, E.GRANT): unlocking,
+        (S.UNLOCKING, E.REX): replace(unlocking, commands=(C.UNLOCK, C.NOTE_REX)),
+        (S.UNLOCKING, E.BOLT_WITHDRAWN): DoorRow(S.UNLOCKED, (), L.UNLOCK),
+        (S.UNLOCKING, E.DEADLINE): DoorRow(S.LOCK_FAILED, (C.LOCK, C.NOT_UNLOCKED)),
+        (S.UNLOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), L.UNLOCK),
+        (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+        (S.UNLOCKED, E.DEADLINE): replace(relocking, commands=(C.LOCK, C.NOT_PASSED)),
+        (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
+        (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
+        (S.OPEN, E.DEADLINE): DoorRow(S.PROPPED, (C.SHUT,), L.HELD),
+        (S.PROPPED, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
+        (S.PROPPED, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
+        (S.PROPPED, E.DEADLINE): DoorRow(S.HELD),
+        (S.HOLD_OPEN, E.GRANT): DoorRow(S.HOLD_OPEN, (C.PASSED, C.SHUT)),
+        (S.HOLD_OPEN, E.REX): DoorRow(S.HOLD_OPEN, (C.NOTE_REX,)),
+        (S.HOLD_OPEN, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
+        (S.HOLD_OPEN, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
+        # Nobody is let in by a lane that is blocked, but people inside may always leave.
+        (S.OUT_OF_SERVICE, E.GRANT): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.NOT_UNLOCKED)),
+        (S.OUT_OF_SERVICE, E.REX): DoorRow(S.OUT_OF_SERVICE, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+        (S.OUT_OF_SERVICE, E.DEADLINE): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
+        (S.OUT_OF_SERVICE, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
+        (S.RELEASED, E.GRANT): DoorRow(S.RELEASED, (C.PASSED, C.SHUT)),
+        (S.RELEASED, E.REX): DoorRow(S.RELEASED, (C.NOTE_REX,)),
+    }
+    for state in (S.STARTING, *_SHUT_STATES):
+        rows |= {
+            (state, E.GRANT): unlocking,
+            (state, E.REX): replace(unlocking, commands=(C.UNLOCK, C.NOTE_REX)),
+            (state, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
+            (state, E.HOLD_OPEN): DoorRow(S.HOLD_OPEN, (C.UNLOCK,)),
+            (state, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
+        }
+    for state in _SHUT_STATES:
+        rows[state, E.OPENED] = DoorRow(S.FORCED)
+    for state in (S.RELOCKING, S.AJAR, S.LOCK_FAILED):
+        rows[state, E.BOLT_THROWN] = DoorRow(S.LOCKED)
+    for state in _PERMITTED:
+        rows |= {
+            (state, E.OPENED): DoorRow(S.OPEN, (C.LOCK, C.PASSED), L.PROPPED),
+            (state, E.PULSE): replace(relocking, commands=(C.LOCK, C.PASSED, C.SHUT)),
+            (state, E.RELAY_FAILED): replace(relocking, commands=(C.LOCK, C.NOT_UNLOCKED)),
+            (state, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.SHUT)),
+            (state, E.HOLD_OPEN): DoorRow(S.HOLD_OPEN, (C.UNLOCK, C.PASSED, C.SHUT)),
+            (state, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.NOT_PASSED)),
+        }
+    for state in _STANDING_OPEN:
+        rows |= {
+            (state, E.CLOSED): replace(relocking, commands=(C.LOCK, C.SHUT)),
+            (state, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.SHUT)),
+            (state, E.HOLD_OPEN): DoorRow(S.HOLD_OPEN, (C.UNLOCK, C.SHUT)),
+            (state, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.SHUT)),
+        }
+    # A contact that reports "open" for ever must not end the service: grants still unlock for their time.
+    # A relay that fails may still be energised by an earlier grant: it is told to lock as often as it takes.
+    for state in _STUCK_OPEN:
+        rows |= {
+            (state, E.GRANT): DoorRow(state, (C.UNLOCK, C.PASSED), L.UNLOCK),
+            (state, E.REX): DoorRow(state, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+            (state, E.DEADLINE): DoorRow(state, (C.LOCK, C.SHUT)),
+            (state, E.RELAY_FAILED): DoorRow(state, (C.LOCK, C.NOT_UNLOCKED)),
+        }
+    for state in _LASTING:
+        rows[state, E.RESUME_OPEN] = DoorRow(S.OPEN, (C.LOCK,), L.PROPPED)
+        rows[state, E.RESUME_SHUT] = relocking
+    return rows
+
+
+TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = _rows()
+
+_CONTACT = (E.OPENED, E.CLOSED)
+_BOLT = (E.BOLT_WITHDRAWN, E.BOLT_THROWN)
+_RESUME = (E.RESUME_OPEN, E.RESUME_SHUT)
 
 IGNORED = frozenset(
     {
-        # A contact that repeats itself says nothing new.
-        (S.LOCKED, E.CLOSED),
-        (S.UNLOCKED, E.CLOSED),
-        (S.OPEN, E.OPENED),
-        (S.HELD, E.OPENED),
-        (S.FORCED, E.OPENED),
-        # During a fire the door may swing as it likes, and the alarm may ring on.
-        (S.RELEASED, E.OPENED),
-        (S.RELEASED, E.CLOSED),
-        (S.RELEASED, E.FIRE),
+        # A contact or bolt that says nothing new, or nothing that matters while the door stands open.
+        *((state, E.CLOSED) for state in (*_SHUT_STATES, *_PERMITTED)),
+        *((state, E.OPENED) for state in _STANDING_OPEN),
+        *((state, event) for state in (S.STARTING, *_STANDING_OPEN, *_LASTING) for event in _BOLT),
+        (S.LOCKED, E.BOLT_THROWN),
+        *((state, E.BOLT_WITHDRAWN) for state in (S.UNLOCKED, S.RELOCKING, S.AJAR, S.LOCK_FAILED)),
+        *((state, E.BOLT_THROWN) for state in _PERMITTED),
+        # While it is held open, blocked or released the door may swing as it likes.
+        *((state, event) for state in _LASTING for event in _CONTACT),
+        # A turnstile that turns without permission is an alarm of its own (station/doorway.py), not a state.
+        *((state, E.PULSE) for state in S if state not in _PERMITTED),
         # Where nothing was to be unlocked for a person; fire has cut the lock's power in hardware.
-        *((state, E.RELAY_FAILED) for state in (S.STARTING, S.LOCKED, S.OPEN, S.RELEASED)),
+        *((state, E.RELAY_FAILED) for state in S if state not in (*_PERMITTED, *_STUCK_OPEN)),
         # Deadlines that no row sets.
-        (S.STARTING, E.DEADLINE),
-        (S.LOCKED, E.DEADLINE),
-        (S.RELEASED, E.DEADLINE),
-        # The end of a fire alarm nobody heard begin.
-        *(
-            (state, event)
-            for state in S
-            if state is not S.RELEASED
-            for event in (E.FIRE_CLEARED_OPEN, E.FIRE_CLEARED_SHUT)
-        ),
+        *((state, E.DEADLINE) for state in (S.STARTING, S.LOCKED, S.LOCK_FAILED, S.HOLD_OPEN, S.RELEASED)),
+        # Nothing lasting to resume from, or lasting already; fire and a technician's block overrule the schedule.
+        *((state, event) for state in S if state not in _LASTING for event in _RESUME),
+        *((state, E.HOLD_OPEN) for state in _LASTING),
+        *((state, E.BLOCK) for state in (S.OUT_OF_SERVICE, S.RELEASED)),
+        (S.RELEASED, E.FIRE),
     }
 )
 
@@ -178,6 +262,6 @@ def handle(door: Door, event: DoorEvent, now_us: int, times: DoorTimes) -> tuple
     return Door(row.next, deadline, is_open), row.commands
 
 
-def fire_cleared(door: Door) -> DoorEvent:
-    """Return the event that tells the end of a fire alarm, by what the contact says."""
-    return E.FIRE_CLEARED_OPEN if door.is_open else E.FIRE_CLEARED_SHUT
+def resume(door: Door) -> DoorEvent:
+    """Return the event that ends a lasting state, by what the contact says."""
+    return E.RESUME_OPEN if door.is_open else E.RESUME_SHUT

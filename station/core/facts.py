@@ -28,6 +28,8 @@ from station.core.passback import NO_HISTORY, History, Peers, Quota
 
 LEVELS = ("locked-down", "control", "precaution", "open")
 RISKS = ("high", "medium", "low", "unknown")
+PLACE_FACTS = frozenset({"zone_level", "direction", "minute_of_day", "weekday", "day", "clock"})
+"""Facts of a place and a moment, without anybody there: what a schedule may ask about."""
 MEMORY_FACTS = frozenset({"quota", "passback", "away_minutes", "last_passage_minutes"})
 """Facts that depend on having heard from the site's other gates."""
 HOUR_S = 3600
@@ -56,6 +58,8 @@ class Presented:
     """What the station shows, or has shown within the last minute, for phones to sign."""
     used_up: bool = False
     """A grant has consumed this very live code."""
+    inside: int = 0
+    """How many people this station has let in and not yet out."""
     shown: Instant | None = None
     """When it was held up, where somebody has been measured or waited for since; None: now."""
 
@@ -98,6 +102,7 @@ class Facts:
     peers: str
     status_age_hours: int | None
     policy_age_hours: int | None
+    inside: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +149,7 @@ FACTS: dict[str, FactInfo] = {
     "peers": FactInfo(operator.attrgetter("peers"), frozenset(Peers)),
     "status_age_hours": FactInfo(operator.attrgetter("status_age_hours"), bounds=(0, 20_000)),
     "policy_age_hours": FactInfo(operator.attrgetter("policy_age_hours"), bounds=(0, 20_000)),
+    "inside": FactInfo(operator.attrgetter("inside"), bounds=(0, 100_000)),
 }
 
 Test = Callable[[Any, Any], bool]
@@ -195,7 +201,15 @@ def observe(
         peers=history.peers,
         status_age_hours=_hours(setting.status_issued, now) if known else None,
         policy_age_hours=_hours(setting.policy_issued, now) if known else None,
+        inside=presented.inside,
     )
+
+
+def of_place(site: Site, level: str, calendar: Calendar, now: Instant) -> Facts:
+    """Gather the facts of a place at a moment; what a person would bring has no value of meaning."""
+    nobody = Credential(b"", b"", 0, 0, PassClass.VISITOR, "", frozenset())
+    setting = Setting(level, "unknown", calendar)
+    return observe(nobody, Status.OK, Presented(), site, setting, now)
 
 
 def _medium(credential: Credential) -> str:

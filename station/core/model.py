@@ -77,7 +77,9 @@ class Band(StrEnum):
     NORMAL = "normal"
     RAISED = "raised"
     COLD = "cold"
+    TOO_FAR = "too-far"
     NO_READING = "no-reading"
+    OUT_OF_RANGE = "out-of-range"
     FAULT = "fault"
 
 
@@ -168,8 +170,13 @@ class TemperatureReading:
 
     band: Band
     skin_c: float | None = None
+    """What the sensor saw of the skin, calibrated, degrees Celsius; no statement about the body's core."""
     ambient_c: float | None = None
     samples: int = 0
+    estimate_c: float | None = None
+    """`skin_c` as it would be in a room of 23 degrees Celsius: the figure that the limits are compared with."""
+    uncertainty_c: float | None = None
+    """Of the estimate, two sigma (95 of 100), kelvin; the person's own difference of skin and core is not in it."""
 
 
 NOT_MEASURED = TemperatureReading(Band.NOT_MEASURED)

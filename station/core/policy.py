@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from station.core.calendar import Calendar
-from station.core.facts import MEMORY_FACTS, Facts
+from station.core.facts import MEMORY_FACTS, Facts, Site, of_place
 from station.core.matching import Condition, MatchTable, compile_rows
-from station.core.model import Outcome, Text
+from station.core.model import ClockState, Instant, Outcome, Text
 from station.core.passback import Quota
 from station.core.reasons import Matter, Reason
 
@@ -73,6 +73,16 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldOpen:
+    """A schedule: while its conditions hold, the doors of `gates` (all where empty) stand open to everybody."""
+
+    id: str
+    conditions: tuple[Condition, ...]
+    describe: Text
+    gates: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The table, and what it says of places and days. `zones`, `risks`: by prefix of area codes, the longest wins."""
 
@@ -84,6 +94,7 @@ class Policy:
     quotas: tuple[Quota, ...] = ()
     degraded: Mapping[Matter, Degraded] = field(default_factory=dict)
     issued: int | None = None
+    schedules: tuple[HoldOpen, ...] = ()
     table: MatchTable = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -95,6 +106,16 @@ class Policy:
         """Return the first rule that fires."""
         number = self.table.first(facts, seconds)
         return None if number is None else self.rules[number]
+
+    def holds_open(self, site: Site, now: Instant) -> bool:
+        """Say whether a schedule holds a lane's door open now; never where the clock is lost."""
+        if not self.schedules or now.state is ClockState.LOST:
+            return False
+        facts = of_place(site, self.level(site.zone), self.calendar, now)
+        return any(
+            (not schedule.gates or site.gate in schedule.gates) and all(c.holds(facts) for c in schedule.conditions)
+            for schedule in self.schedules
+        )
 
     def hangs_on_memory(self, rule: Rule | None, facts: Facts, seconds: int) -> bool:
         """Say whether other passages might have led elsewhere: `rule`, which fired, or one before it asks about them.
@@ -127,6 +148,8 @@ class Policy:
 
 
 def _longest(table: Mapping[str, str], zone: str) -> str | None:
+    if not table:
+        return None
     for length in range(len(zone), -1, -1):
         if (found := table.get(zone[:length])) is not None:
             return found

@@ -8,11 +8,11 @@ from typing import Any
 from station.core import shape
 from station.core.calendar import Calendar, day_number
 from station.core.documents import FIELDS, Envelope
-from station.core.facts import FACTS, LEVELS, NUMERIC, OPERATORS, RISKS, word
+from station.core.facts import FACTS, LEVELS, NUMERIC, OPERATORS, PLACE_FACTS, RISKS, word
 from station.core.matching import Condition
 from station.core.model import LANGUAGES, Direction, Outcome, PassClass, Rejected, Text
 from station.core.passback import KEEP_DAYS, Quota
-from station.core.policy import DEGRADABLE, FOREVER, Degraded, Policy, Rule
+from station.core.policy import DEGRADABLE, FOREVER, Degraded, HoldOpen, Policy, Rule
 from station.core.reasons import REASONS, Matter, Reason
 
 _ANY = frozenset(Matter)
@@ -32,7 +32,18 @@ OWN_REASON = {
 """Outcomes that are their own reason, whatever the rule names."""
 RULE_KEYS = {"id", "version", "when", "outcome", "reason", "describe", "say", "from", "to"}
 QUOTA_KEYS = {"id", "per", "direction", "passages", "days", "classes", "describe"}
-POLICY_KEYS = {"rules", "zones", "risks", "utc_offset_minutes", "holidays", "workdays", "quotas", "degraded"}
+POLICY_KEYS = {
+    "rules",
+    "zones",
+    "risks",
+    "utc_offset_minutes",
+    "holidays",
+    "workdays",
+    "quotas",
+    "degraded",
+    "hold_open",
+}
+HOLD_OPEN_KEYS = {"id", "when", "gates", "describe"}
 
 
 class PolicyError(ValueError):
@@ -150,6 +161,25 @@ def _quota(value: object, number: int) -> Quota:
     )
 
 
+def _hold_open(value: object, number: int) -> HoldOpen:
+    row = shape.mapping(value, f"hold_open {number}")
+    identifier = shape.text(row.get("id"), f"hold_open {number}.id", 60)
+    where = f"hold_open {identifier}"
+    shape.keys_within(row, HOLD_OPEN_KEYS, where)
+    conditions = _conditions(row.get("when"), where)
+    if asked := {condition.fact for condition in conditions} - PLACE_FACTS:
+        raise _invalid(f"{where}: a schedule cannot ask about {', '.join(sorted(asked))}; nobody stands there")
+    if not any(condition.fact == "minute_of_day" for condition in conditions):
+        raise _invalid(f"{where}: a schedule needs minute_of_day; a door is never held open without an end")
+    gates = shape.sequence(row.get("gates", ()), f"{where}.gates", 50)
+    return HoldOpen(
+        id=identifier,
+        conditions=conditions,
+        describe=read_text(row.get("describe"), f"{where}.describe"),
+        gates=frozenset(shape.text(gate, f"{where}.gates", 40) for gate in gates),
+    )
+
+
 def _days(fields: Mapping[Any, object], name: str) -> frozenset[int]:
     return frozenset(day_number(shape.text(d, name, 10)) for d in shape.sequence(fields.get(name, ()), name, 1000))
 
@@ -182,6 +212,7 @@ def read_table(version: int, fields: Mapping[Any, object]) -> Policy:
         shape.keys_within(fields, FIELDS | POLICY_KEYS, "policy")
         rules = [_rule(row, n) for n, row in enumerate(shape.sequence(fields.get("rules"), "rules", 500), 1)]
         quotas = [_quota(row, n) for n, row in enumerate(shape.sequence(fields.get("quotas", ()), "quotas", 50), 1)]
+        schedules = shape.sequence(fields.get("hold_open", ()), "hold_open", 50)
         offset = shape.integer(fields.get("utc_offset_minutes"), "utc_offset_minutes", -720, 840)
         issued = fields.get("iat")
         policy = Policy(
@@ -191,6 +222,7 @@ def read_table(version: int, fields: Mapping[Any, object]) -> Policy:
             calendar=Calendar(offset, _days(fields, "holidays"), _days(fields, "workdays")),
             risks=_prefixes(fields, "risks", RISKS),
             quotas=tuple(quotas),
+            schedules=tuple(_hold_open(row, n) for n, row in enumerate(schedules, 1)),
             degraded=_degraded(fields.get("degraded", {})),
             issued=issued if isinstance(issued, int) else None,
         )

@@ -25,8 +25,9 @@ def read_source(text: str, *, as_json: bool) -> dict[str, Any]:
     for name in ("holidays", "workdays"):
         if isinstance(fields.get(name), list):
             fields[name] = [_day(value) for value in fields[name]]
-    if isinstance(fields.get("rules"), list):
-        fields["rules"] = [_rule(row) for row in fields["rules"]]
+    for name in ("rules", "hold_open"):
+        if isinstance(fields.get(name), list):
+            fields[name] = [_rule(row) for row in fields[name]]
     return fields
 
 

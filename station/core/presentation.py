@@ -95,6 +95,8 @@ def count_refusal(refusals: Refusals, key: str) -> Refusals:
 
 def settle(refusals: Refusals, now_us: int) -> tuple[Refusals, tuple[Repeat, ...]]:
     """Forget what is a minute old; return those of it that were repeated, to be recorded."""
+    if not refusals.recorded:
+        return refusals, ()
     done = [repeat for repeat in refusals.recorded.values() if now_us >= repeat.until_us]
     kept = {key: repeat for key, repeat in refusals.recorded.items() if now_us < repeat.until_us}
     return Refusals(kept), tuple(repeat for repeat in done if repeat.count)

@@ -74,7 +74,9 @@ class Reason(StrEnum):
     # the temperature
     FEVER_RAISED = "fever-raised"
     FACE_COLD = "face-cold"
+    FACE_TOO_FAR = "face-too-far"
     NO_FACE = "no-face"
+    SENSOR_OUT_OF_RANGE = "sensor-out-of-range"
     THERMOMETER_FAULT = "thermometer-fault"
     # what the station lacks
     STATUS_UNKNOWN = "status-unknown"
@@ -154,7 +156,9 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.NO_RULE: ReasonInfo(_U, "verification-required"),
     Reason.FEVER_RAISED: ReasonInfo(_H, "verification-required"),
     Reason.FACE_COLD: ReasonInfo(_H, "denied-verification-failed"),
+    Reason.FACE_TOO_FAR: ReasonInfo(_H, "denied-verification-failed"),
     Reason.NO_FACE: ReasonInfo(_H, "denied-verification-timeout"),
+    Reason.SENSOR_OUT_OF_RANGE: ReasonInfo(_S, "denied-authentication-unavailable"),
     Reason.THERMOMETER_FAULT: ReasonInfo(_S, "denied-authentication-unavailable"),
     Reason.STATUS_UNKNOWN: ReasonInfo(_U, "denied-authentication-unavailable"),
     Reason.NO_TRUST: ReasonInfo(_S, "denied-authentication-unavailable"),

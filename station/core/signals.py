@@ -24,6 +24,21 @@ class Signal(StrEnum):
     OUT_OF_SERVICE = "out-of-service"
 
 
+URGENCY = (
+    Signal.EVACUATE,
+    Signal.OUT_OF_SERVICE,
+    Signal.GRANTED,
+    Signal.STATION_FAULT,
+    Signal.DENIED,
+    Signal.REFERRED,
+    Signal.ESCORTING,
+    Signal.MEASURING,
+    Signal.ALARM,
+    Signal.READY,
+)
+"""Which signal a lamp shows that several lanes share: rather what concerns somebody who stands there."""
+
+
 @dataclass(frozen=True, slots=True)
 class SignalPattern:
     """`colour`: red, green, blue, each 0..1. `blink` and `beep`: (on, off, ...) in seconds; empty blink = steady."""

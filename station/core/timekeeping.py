@@ -112,7 +112,7 @@ def tell(memory: ClockMemory, signed_s: int, asked_us: int, mono_us: int, *, by_
     passed = (mono_us - asked_us) / 1e6
     wall_us = signed_s * 1_000_000 + round(passed * 5e5)
     known = _goes_on(memory, mono_us)
-    too_late = not by_central and known > 0 and wall_us > known + FARTHEST_AHEAD_US
+    too_late = not by_central and wall_us > known + FARTHEST_AHEAD_US
     if too_late or wall_us < memory.floor_us - BACKWARD_TOLERANCE_US:
         return None
     allowance = BEACON_ALLOWANCE_S if by_central else GUARD_ALLOWANCE_S

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 
-from station.core import credential, facts, policy
+from station.core import credential, facts, policy_reader
 from station.core.model import Outcome
 from station.core.reasons import REASONS
 from station.wording import reason, text
@@ -63,7 +63,7 @@ def level_rows() -> list[Row]:
 
 def rule_key_rows() -> list[Row]:
     """Return (key of a rule,)."""
-    return [(code(key),) for key in sorted(policy._RULE_KEYS)]
+    return [(code(key),) for key in sorted(policy_reader.RULE_KEYS)]
 
 
 MESSAGES = {

@@ -33,7 +33,7 @@ TABLES = (
         ("Code", "Whose matter", "BACnet", "中文", "English"),
         code_rows.reason_rows,
     ),
-    Table("kinds", "reference/events.md", ("Kind", "Written"), event_rows.kind_rows, ("When",)),
+    Table("kinds", "reference/events.md", ("Kind",), event_rows.kind_rows, ("When",)),
     Table("payloads", "reference/events.md", ("Kind and field",), event_rows.event_rows, MEANING),
     *(
         Table(

@@ -14,8 +14,10 @@ import pytest
 import station.config
 import sync.central.config
 import sync.config
+from station.core import policy_source
 from station.core.documents import FIELDS
-from station.core.policy import Policy, read_table
+from station.core.policy import Policy
+from station.core.policy_reader import read_table
 from tests.docs.blocks import DOCS, ROOT
 from tests.docs.command_rows import PARSERS, subcommands
 from tests.docs.pages import Example, examples, pages, prose
@@ -29,7 +31,7 @@ _SAID = re.compile(r"gate-(?:station|sync|central)(?: (?:--?)?[a-z][a-z-]*)+")
 
 def read_policy(text: str) -> Policy:
     """Read a policy's source as a station reads the signed document."""
-    return read_table(1, {**dict.fromkeys(FIELDS), **tomllib.loads(text)})
+    return read_table(1, {**dict.fromkeys(FIELDS), **policy_source.read_source(text, as_json=False)})
 
 
 def _read_toml(example: Example) -> object:

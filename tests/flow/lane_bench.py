@@ -16,8 +16,10 @@ from station.core.facts import Site
 from station.core.model import Decision, Direction, Instant
 from station.core.timekeeping import ClockMemory, ClockReading, judge, raise_floor, remember, tell
 from station.documents import Documents
-from station.flow import LaneFlow, Surroundings
+from station.doorway import Doorway
+from station.flow import LaneFlow
 from station.journal import Journal
+from station.judge import Surroundings
 from station.ports import DecodedCode, InputKind, Sighting
 from station.recorder import Recorder
 from station.register import Register
@@ -141,7 +143,8 @@ class LaneBench:
             self.time_desk.hear,
         )
         site = Site(GATE, ZONE, self.direction, can_measure=True)
-        self.flow = LaneFlow(config, site, self.outputs, self.asked.append, around, 2_000_000)
+        doorway = Doorway("lane", door, self.outputs, self.recorder, self.clock)
+        self.flow = LaneFlow(config, site, doorway, self.asked.append, around, 2_000_000)
         self.flow.doorway.start()
 
     def restart(self) -> None:

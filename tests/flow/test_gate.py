@@ -22,6 +22,7 @@ from station.core.facts import Site
 from station.core.model import ClockState, Direction
 from station.core.passback import Peers
 from station.core.peers import payload
+from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, Rung
 from station.health import HealthBoard
@@ -86,7 +87,8 @@ class Bench:
         self.pins = MockFactory()
         self.outputs = LaneOutputs(self.lane.door, self.pins, "out")
         site = Site("east", ZONE, OUT, can_measure=False)
-        flow = LaneFlow(self.lane, site, self.outputs, None, self.gate.surroundings, 1_000_000)
+        doorway = Doorway("out", self.lane.door, self.outputs, recorder, self.clock)
+        flow = LaneFlow(self.lane, site, doorway, None, self.gate.surroundings, 1_000_000)
         self.gate.add_lane(flow, self.outputs)
         self._recorder = recorder
         self._thread = threading.Thread(target=self.gate.run, daemon=True)

@@ -1,0 +1,23 @@
+"""Notices that too many presentations are refused in a short time: somebody tries codes, or something is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ALLOWED = 5
+WINDOW_US = 50_000_000
+COOL_US = 3_000_000
+"""Then one text that nobody signed is taken up in so long; good passes are taken up as always."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vigil:
+    """When the last refusals were, monotonic microseconds."""
+
+    refused_us: tuple[int, ...] = ()
+
+
+def refused(vigil: Vigil, now_us: int) -> tuple[Vigil, bool]:
+    """Note a refusal; say whether there have been more than five within 50 s."""
+    recent = (*(at for at in vigil.refused_us if now_us - at < WINDOW_US), now_us)
+    return Vigil(recent[-(ALLOWED + 1) :]), len(recent) > ALLOWED

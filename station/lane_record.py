@@ -1,0 +1,75 @@
+"""Records what happens at one lane: decisions, passages, overrides, and the state that belongs to them."""
+
+from __future__ import annotations
+
+from station.core.events import Kind
+from station.core.model import Credential, Decision, Direction, Instant, Outcome
+from station.payloads import Payload, decision_payload, entered_payload, holders
+from station.recorder import Recorder
+from station.register import Register
+
+Operator = tuple[str, str]
+"""Who acts by hand, and why."""
+
+
+class LaneRecord:
+    """The journal as one lane writes it. Used by the gate thread alone."""
+
+    def __init__(self, lane: str, direction: Direction, recorder: Recorder, register: Register) -> None:
+        self._lane, self._direction = lane, direction
+        self._recorder, self._register = recorder, register
+        self.seq = 0
+        """The decision that a passage refers to; 0 where none is recorded yet."""
+        self.captured_us = 0
+        """When the frame was taken that began the transaction (monotonic); 0 where none did."""
+        self.by: Operator | None = None
+        """Set while a guard acts."""
+
+    def begin(self, captured_us: int) -> None:
+        """Note when the frame was taken that shows what is judged now."""
+        self.captured_us = captured_us
+
+    def decision(self, decision: Decision, now: Instant) -> bool:
+        """Commit a decision or override; False where that failed."""
+        granted = holders(decision) if decision.outcome is Outcome.GRANT else ()
+        memo = self._register.granted(granted, now)
+        payload = decision_payload(self._lane, self._direction, decision)
+        if self.captured_us:
+            payload["scan_us"] = now.mono_us - self.captured_us
+            payload["captured_us"] = self.captured_us
+        if self.by is None:
+            seq = self._recorder.commit_unless_broken(Kind.DECISION, payload, now, memo.changes)
+        else:
+            payload |= {**self._operator(), "of": self.seq}
+            seq = self._recorder.commit_or_reserve(Kind.OVERRIDE, payload, now, memo.changes)
+        if seq is not None:
+            memo.take_effect()
+        self.seq = seq or self.seq
+        return seq is not None
+
+    def entered(self, decision: Decision | None, now: Instant) -> None:
+        """Record that somebody went through, with what anti-passback and quotas must know of it."""
+        people = holders(decision)
+        memo = self._register.passed(people, self._direction, now)
+        payload = entered_payload(self._lane, self.seq, self._direction.value, people)
+        if self._recorder.commit_unless_broken(Kind.PASSAGE, payload, now, memo.changes) is not None:
+            memo.take_effect()
+
+    def ended(self, what: str, decision: Decision | None, now: Instant) -> None:
+        """Record how a transaction ended without anybody going through."""
+        payload: Payload = {"lane": self._lane, "of": self.seq, "what": what, **self._operator()}
+        if self.seq == 0 and decision and decision.credential:
+            payload["cti"] = decision.credential.cti.hex()
+        self._recorder.commit_unless_broken(Kind.PASSAGE, payload, now)
+
+    def forgiven(self, credential: Credential, now: Instant) -> bool:
+        """Record that a guard forgives earlier passages; False where that failed."""
+        memo = self._register.forgiven(credential, now)
+        payload: Payload = {"lane": self._lane, "cti": credential.cti.hex(), **self._operator()}
+        if self._recorder.commit_unless_broken(Kind.FORGIVEN, payload, now, memo.changes) is None:
+            return False
+        memo.take_effect()
+        return True
+
+    def _operator(self) -> Payload:
+        return {"operator": self.by[0], "why": self.by[1]} if self.by else {}

@@ -1,0 +1,1 @@
+"""Plays scenarios through the real gate thread in virtual time: what would the lane do?"""

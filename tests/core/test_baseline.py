@@ -1,0 +1,78 @@
+"""What is usual here: a threshold above it, and its drift since the calibration."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from station.core.baseline import MOST_DRIFT_C, Baseline, Relative, decode, doubt, threshold
+from station.core.calibration import Calibration
+
+DAY = date(2026, 3, 1)
+RULE = Relative(offset_c=0.8, floor_c=35.0, last=20, enough=10)
+
+
+def heard(values, baseline=Baseline(), day=None):  # noqa: B008
+    """Return the state after these estimates."""
+    for value in values:
+        baseline = baseline.heard(value, RULE, day)
+    return baseline
+
+
+def test_extremes_do_not_move_the_mean():
+    """Two in twenty at each end are dropped: somebody ill and somebody from the cold are not what is usual."""
+    assert heard([34.5] * 16 + [40.0, 40.0, 30.0, 30.0]).mean() == pytest.approx(34.5)
+    assert Baseline().mean() is None
+
+
+def test_only_the_last_count():
+    """What is usual follows the season: older values than the last twenty are forgotten."""
+    state = heard([34.0] * 20 + [36.0] * 20)
+    assert (len(state.values), state.mean()) == (20, 36.0)
+
+
+def test_threshold_waits_and_has_a_floor():
+    """Until there are enough values the fixed limit applies, afterwards mean and offset, never below the floor."""
+    assert threshold(heard([34.9] * 9), RULE, 37.3) == 37.3
+    assert threshold(heard([34.9] * 10), RULE, 37.3) == pytest.approx(35.7)
+    assert threshold(heard([33.0] * 20), RULE, 37.3) == 35.0
+    assert threshold(heard([34.9] * 20), None, 37.3) == 37.3
+
+
+def test_drift_since_the_calibration():
+    """The first mean after a calibration is kept; a mean far from it throws doubt on it, as its age does."""
+    calibration = Calibration(DAY, ((35.0, 35.2),))
+    state = heard([34.5] * 20, day=DAY)
+    assert state.drift_c() == 0
+    assert doubt(calibration, state, DAY) == ""
+    moved = heard([34.5 + MOST_DRIFT_C + 0.1] * 20, state, DAY)
+    assert moved.drift_c() == pytest.approx(MOST_DRIFT_C + 0.1)
+    assert doubt(calibration, moved, DAY) == "drift"
+    assert doubt(calibration, state, DAY + timedelta(366)) == "old"
+    assert doubt(Calibration(DAY + timedelta(1), ((35.0, 35.2),)), moved, DAY + timedelta(1)) == ""
+
+
+def test_a_new_calibration_begins_anew():
+    """Values measured with another calibration do not count, and do not anchor the drift."""
+    state = heard([36.0], heard([34.5] * 20, day=DAY), DAY + timedelta(9))
+    assert (state.values, state.anchor_c, state.anchor_day) == ((36.0,), None, DAY + timedelta(9))
+    assert state.drift_c() is None
+    assert not state.drifted()
+
+
+@given(st.lists(st.floats(28, 45), max_size=30), st.none() | st.dates())
+def test_the_state_survives_a_restart(values, day):
+    """What was stored is what comes back."""
+    state = heard(values, day=day)
+    assert decode(state.encode()) == state
+
+
+@pytest.mark.parametrize(
+    "raw", [None, b"", b"{", b"[1]", b'{"values": ["x"]}', b'{"values": [NaN]}', b'{"day": "x"}', b"\xff"]
+)
+def test_a_damaged_state_is_an_empty_one(raw):
+    """It is no reason not to start: it fills again within a day."""
+    assert decode(raw) == Baseline()
