@@ -61,7 +61,7 @@ def test_all_is_well_when_the_part_works_again():
 
 
 def test_a_fault_of_the_station_is_never_shown_as_a_refusal():
-    """While the disk, the relay, the thermometer or the clock's state fails, nobody else is told that they are denied."""
+    """While the disk, the relay, the thermometer or the clock's state fails, nobody else is told "denied"."""
     for part in PARTS:
         if part.name.startswith(("disk", "relay", "thermometer", "clock lost")):
             for when in FAILS_S:
