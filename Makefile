@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 FOR ?= 0
 SEED ?= 1
 
-.PHONY: help demo test check format bench-eye bench-pass bench-fever install uninstall picture lock clean
+.PHONY: help demo test check format bench-eye bench-pass bench-fever bench-lane install uninstall picture lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ bench-eye: $(VENV)/.ready  ## our reader against its peers, with SEED=n; writes 
 
 bench-pass: $(VENV)/.ready  ## passes against their bars and their peers, with SEED=n; writes docs/passes
 	$(BIN)/python -m tests.passes.bench --seed $(SEED)
+
+bench-lane: $(VENV)/.ready  ## a million simulated passages, and how long a verified pass waits for the relay
+	$(BIN)/python -m tests.lane.bench
 
 bench-fever: $(VENV)/.ready  ## the temperature screening against a single reading, with SEED=n; writes docs/fever
 	$(BIN)/python -m tests.fever.bench --seed $(SEED)

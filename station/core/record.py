@@ -1,8 +1,9 @@
 """Frozen values with slots, as `dataclasses` makes them, ready in a fraction of the time.
 
 `dataclasses` imports `inspect`, and compiles six functions for each class. The core has some sixty such classes, and
-that was half of what it took to import the verifier. Here one function is compiled for each class, `__init__`; the
-others are shared. Whoever asks (`dataclasses.replace`, `dataclasses.fields`, a type checker) finds dataclasses.
+that was more than half of what it took to import the verifier. Here one function is compiled for each class,
+`__init__`, when its first value is made; the others are shared. Whoever asks (`dataclasses.replace`,
+`dataclasses.fields`, a type checker) finds dataclasses.
 
 Usage as with `dataclasses`, but always `@dataclass(frozen=True, slots=True)`, and no class inherits from another.
 """

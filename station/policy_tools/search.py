@@ -57,35 +57,43 @@ class Search:
         else:
             yield ruling.outcome, ruling.rule
 
-    # --- whether it can be, and hangs on what other gates know -----------------------------------------------------
-
     def _plainly(self, steps: Sequence[Step], where: Box) -> Iterator[bool]:
         if self._can_be(steps, where):
             yield False
 
     def _hanging(self, steps: Sequence[Step], where: Box) -> Iterator[bool]:
-        """Yield whether the last step hangs on earlier passages (Policy.hangs_on_memory), each way that can be."""
-        fires = steps[-1].fires
-        if fires is not None and self.policy.rules[fires].by_memory:
-            if self._can_be(steps, where):
-                yield True
-            return
-        nearly = self._nearly(steps[-1])
-        if any(both is not None and self._can_be(steps, both) for both in self._each(where, nearly)):
-            yield True
-        if {} not in nearly and self._can_be(steps, where, nearly):
-            yield False
+        """Yield whether the last step hangs on what other gates know, each way that can be."""
+        cases = hanging(self.policy, steps[-1])
+        yield from {case.hangs for case in cases if self._can_be(steps, where, case)}
 
-    def _nearly(self, step: Step) -> list[Box]:
-        """Return where earlier rules would fire but for what they ask about passages."""
-        found = []
-        for box, rule in zip(step.rules[: step.fires], self.policy.rules[: step.fires], strict=True):
-            if rule.by_memory:
-                found.append(given({f: mask for f, mask in box.items() if f not in MEMORY_FACTS}, step.fixed))
-        return [box for box in found if box is not None]
+    def _can_be(self, steps: Sequence[Step], where: Box, case: Hanging | None = None) -> bool:
+        space = self.course.space
+        both = where if case is None else space.meet(where, case.where)
+        never = self.never if case is None else [*self.never, *case.outside]
+        return both is not None and meets_all(space, steps, both, never) is not None
 
-    def _each(self, where: Box, boxes: Sequence[Box]) -> Iterator[Box | None]:
-        return (self.course.space.meet(where, box) for box in boxes)
 
-    def _can_be(self, steps: Sequence[Step], where: Box, besides: Sequence[Box] = ()) -> bool:
-        return meets_all(self.course.space, steps, where, [*self.never, *besides]) is not None
+@dataclass(frozen=True, slots=True)
+class Hanging:
+    """A case in which a decision hangs on earlier passages, or does not (Policy.hangs_on_memory)."""
+
+    hangs: bool
+    where: Box
+    outside: tuple[Box, ...] = ()
+
+
+def hanging(policy: Policy, step: Step) -> list[Hanging]:
+    """Return the cases of a rule of `policy` that fires in `step`."""
+    if step.fires is not None and policy.rules[step.fires].by_memory:
+        return [Hanging(hangs=True, where={})]
+    nearly = [
+        box
+        for rule, whole in zip(policy.rules[: step.fires], step.rules[: step.fires], strict=True)
+        if rule.by_memory and (box := given(_without_memory(whole), step.fixed)) is not None
+    ]
+    free = [] if {} in nearly else [Hanging(hangs=False, where={}, outside=tuple(nearly))]
+    return [*free, *(Hanging(hangs=True, where=box) for box in nearly)]
+
+
+def _without_memory(box: Box) -> Box:
+    return {fact: mask for fact, mask in box.items() if fact not in MEMORY_FACTS}

@@ -12,13 +12,14 @@ from enum import StrEnum
 
 from station.core.facts import FACTS
 from station.core.model import Band, Outcome
+from station.core.passback import Peers
 from station.core.policy import Degraded, Policy
 from station.core.reasons import REASONS, Matter, Reason
 from station.core.ruling import NO_RULE
 from station.policy_tools.course import ESCORT, TEMPERATURE, Course, Stage, Step
 from station.policy_tools.possible import always
 from station.policy_tools.replay import Past
-from station.policy_tools.search import Found, Search
+from station.policy_tools.search import Found, Hanging, Search, hanging
 from station.policy_tools.settled import OWN_FACTS, Known, of_policy, of_record
 from station.policy_tools.space import MOMENT, Box, Space
 
@@ -109,12 +110,26 @@ class Simulation:
         search = Search(self._new, self._course, self._never, settled, where, past.band, past.escorts, can_measure)
         before = self._before(past)
         demands = tuple((step.fires, _items(step.fixed)) for way in before for step in way)
-        key = (_items(settled), _items(where), past.band, past.escorts, can_measure, demands)
+        key = (_items(settled), _items(where), past.band, past.escorts, can_measure, demands, past.local)
         if key not in self._seen:
-            found = frozenset(found for way in before for found in search.outcomes(way))
+            found = frozenset(found for way in before for found in self._following(search, way, past))
             # What the rules held then exclude altogether was not decided by them: nothing follows from it.
             self._seen[key] = found or frozenset(search.outcomes([]))
         return self._seen[key]
+
+    def _following(self, search: Search, way: list[Step], past: Past) -> Iterator[Found]:
+        """Yield what may be decided given what held then, and whether it was marked as local knowledge."""
+        if not way or self._old is None:
+            yield from search.outcomes(way)
+            return
+        unheard = self._space.bit("peers", str(Peers.UNHEARD))
+        cases = [case for case in hanging(self._old, way[-1]) if case.hangs is past.local]
+        told = [Hanging(case.hangs, {**case.where, "peers": unheard}, case.outside) for case in cases]
+        if not past.local:
+            told.append(Hanging(hangs=False, where={"peers": self._space.full["peers"] & ~unheard}))
+        for case in told:
+            if (where := self._space.meet(search.where, case.where)) is not None:
+                yield from replace(search, where=where, never=(*self._never, *case.outside)).outcomes(way)
 
     def _box(self, known: Known) -> Box:
         return {fact: self._space.bit(fact, value) for fact, value in known.items()}

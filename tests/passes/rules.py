@@ -169,5 +169,6 @@ BASE: dict[str, Any] = {
     "peers": "alone",
     "status_age_hours": 1,
     "policy_age_hours": 1,
+    "inside": 12,
 }
 """The facts of an ordinary resident who comes home."""
