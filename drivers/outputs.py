@@ -132,7 +132,8 @@ class LaneOutputs:
         A pulsed relay is energised for its time, whatever `lock` says meanwhile, and rests afterwards.
         """
         with self._changed:
-            self._lock_due, self._unlocked_by_gate = self._pulse_s is not None, True
+            self._lock_due = self._pulse_s is not None
+            self._unlocked_by_gate = not self._lock_due  # a pulse ends by itself, so does an exit after it
             if self._pulse_s is not None:
                 self._pulse_until = time.monotonic() + self._pulse_s
                 self._changed.notify()

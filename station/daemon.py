@@ -18,10 +18,12 @@ from drivers.pins import factory
 from drivers.reader import ReaderWorker
 from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
+from drivers.vl53l0x import open_range_sensor
 from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
 from station.config import Config, DoorConfig, LaneConfig
+from station.core import baseline
 from station.core.events import Kind
 from station.core.facts import Site
 from station.core.scan import is_signed
@@ -31,6 +33,7 @@ from station.gate import GateThread, InputChange, Rung
 from station.health import Ailment, HealthBoard
 from station.inbox import Inbox
 from station.journal import JournalFault
+from station.lane_record import baseline_key
 from station.mailbox import Mailbox
 from station.notify import notify
 from station.ports import DeviceFault, Sighting
@@ -176,8 +179,15 @@ class Station:
         if lane.thermometer is None:
             return None
         worker = ScreeningWorker(
-            lane.id, lane.thermometer, partial(open_thermometer, lane.thermometer, self._world), self._mailbox.put
+            lane.id,
+            lane.thermometer,
+            partial(open_thermometer, lane.thermometer, self._world),
+            self._mailbox.put,
+            partial(open_range_sensor, lane.range, self._world) if lane.range else None,
+            baseline.decode(self._recorder.journal.state(baseline_key(lane.id))),
         )
+        if lane.range:
+            self._health.expect(f"range {lane.id}", self._clock.now())
         self._health.expect(f"thermometer {lane.id}", self._clock.now())
         self._closing.callback(worker.stop)
         self._starts.append(worker.start)

@@ -37,6 +37,10 @@ _MOMENT_US = 10_000_000
 """How long an alarm rings that tells of a moment and not of a state."""
 _PERMITTED = (DoorState.UNLOCKING, DoorState.UNLOCKED, DoorState.OPEN)
 _ANYBODY_MAY_PASS = (DoorState.HOLD_OPEN, DoorState.RELEASED)
+_UNLOCKS = (*_PERMITTED[:2], *_ANYBODY_MAY_PASS)
+"""States in which the relay is meant to be unlocked."""
+_UNLOCKED_FOR_A_TIME = (DoorState.HELD, DoorState.FORCED, DoorState.OUT_OF_SERVICE)
+"""States in which a grant or an exit unlocks until the deadline."""
 _BOLT_MOVES = {
     DoorState.UNLOCKING: DoorEvent.BOLT_WITHDRAWN,
     DoorState.RELOCKING: DoorEvent.BOLT_THROWN,
@@ -154,7 +158,8 @@ class Doorway:
         # Somebody who leaves by the exit button is not counted against a grant: nobody knows how many they are.
         if not permitted or 0 < self._expected < self._counted:
             self.alarms.ring_once("tailgating", _MOMENT_US)
-        if self._config.kind == "turnstile" and permitted and self._counted >= self._expected:
+        tells_the_end = self._config.kind == "turnstile" or self._config.contact is None
+        if tells_the_end and permitted and self._counted >= self._expected:
             self.step(DoorEvent.PULSE)
 
     # --- the table -------------------------------------------------------------------------------------------------
@@ -204,6 +209,12 @@ class Doorway:
         if not self._failing:
             self.alarms.set("relay", rings=False)
         return True
+
+    def tend(self) -> None:
+        """Once a second: lock again where that failed, so that door and alarm do not wait for the next person."""
+        waits = self.door.deadline_us is not None and self.door.state in _UNLOCKED_FOR_A_TIME
+        if "lock" in self._failing and not waits and self.door.state not in _UNLOCKS:
+            self._drive("lock", self._outputs.lock)
 
     def _not_passed(self) -> None:
         nobody_can_tell = self._config.contact is None and self._config.passage is None

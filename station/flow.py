@@ -17,6 +17,7 @@ from dataclasses import replace
 from station.config import LaneConfig
 from station.core import lane as lanes
 from station.core import scan
+from station.core.baseline import Baseline
 from station.core.door import DoorState
 from station.core.facts import Site
 from station.core.lane import Lane, LaneCommand, LaneEvent, LaneState
@@ -164,13 +165,17 @@ class LaneFlow:
 
     # --- temperature -----------------------------------------------------------------------------------------------
 
-    def screened(self, token: int, reading: TemperatureReading) -> None:
-        """Take the result of a screening; one that nobody waits for any more is thrown away."""
+    def screened(self, token: int, reading: TemperatureReading, usual: Baseline | None = None) -> None:
+        """Take the result of a screening; one that nobody waits for any more is thrown away.
+
+        `usual`: what is usual at this lane after it, stored with the decision.
+        """
         decision = self.lane.decision
         if token != self._token or self.lane.state is not LaneState.MEASURING or not decision:
             return
         if credential := decision.credential:
             verdict = self._judge.decide(credential, self._now(), reading, decision.escort, self._shown)
+            self._record.usual = usual
             self._decided(verdict, credential.cti.hex(), signed=True)
 
     # --- the decision ----------------------------------------------------------------------------------------------
@@ -302,6 +307,7 @@ class LaneFlow:
         """Once a second: end the journal's alarm as soon as it commits again."""
         if not self._around.recorder.broken:
             self.doorway.alarms.set("journal", rings=False)
+        self.doorway.tend()
 
     def _now(self) -> Instant:
         return self._around.clock.now()

@@ -158,7 +158,7 @@ class GateThread:
             case InputChange():
                 self._lanes[item.lane].doorway.input(item.kind)
             case Screened():
-                self._lanes[item.lane].screened(item.token, item.reading)
+                self._lanes[item.lane].screened(item.token, item.reading, item.baseline)
             case DeviceReport():
                 self._device(item)
             case GuardRequest():

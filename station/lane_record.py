@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from station.core.baseline import Baseline
 from station.core.events import Kind
 from station.core.model import Credential, Decision, Direction, Instant, Outcome
+from station.journal import Change, set_state
 from station.payloads import Payload, decision_payload, entered_payload, holders
 from station.recorder import Recorder
 from station.register import Register
 
 Operator = tuple[str, str]
 """Who acts by hand, and why."""
+
+
+def baseline_key(lane: str) -> str:
+    """Return the key under which the journal keeps what temperature is usual at a lane."""
+    return f"baseline {lane}"
 
 
 class LaneRecord:
@@ -24,6 +31,8 @@ class LaneRecord:
         """When the frame was taken that began the transaction (monotonic); 0 where none did."""
         self.by: Operator | None = None
         """Set while a guard acts."""
+        self.usual: Baseline | None = None
+        """What is usual at this lane after the screening that is decided on now; stored with that decision."""
 
     def begin(self, captured_us: int) -> None:
         """Note when the frame was taken that shows what is judged now."""
@@ -38,7 +47,7 @@ class LaneRecord:
             payload["scan_us"] = now.mono_us - self.captured_us
             payload["captured_us"] = self.captured_us
         if self.by is None:
-            seq = self._recorder.commit_unless_broken(Kind.DECISION, payload, now, memo.changes)
+            seq = self._recorder.commit_unless_broken(Kind.DECISION, payload, now, [*memo.changes, *self._take_usual()])
         else:
             payload |= {**self._operator(), "of": self.seq}
             seq = self._recorder.commit_or_reserve(Kind.OVERRIDE, payload, now, memo.changes)
@@ -46,6 +55,10 @@ class LaneRecord:
             memo.take_effect()
         self.seq = seq or self.seq
         return seq is not None
+
+    def _take_usual(self) -> list[Change]:
+        usual, self.usual = self.usual, None
+        return [] if usual is None else [set_state(baseline_key(self._lane), usual.encode())]
 
     def entered(self, decision: Decision | None, now: Instant) -> None:
         """Record that somebody went through, with what anti-passback and quotas must know of it."""

@@ -143,7 +143,7 @@ def _sensor_excused(decision: Decision, site: Site, policy: Policy) -> Decision:
     """A rule that wants what no sensor can give, or holds a faulty one against the person, ends at the guard."""
     band = decision.reading.band
     unmeasurable = decision.outcome is Outcome.MEASURE and not (site.can_measure and band is Band.NOT_MEASURED)
-    if unmeasurable or (decision.outcome is Outcome.DENY and band is Band.FAULT):
+    if unmeasurable or (decision.outcome is Outcome.DENY and band in (Band.FAULT, Band.OUT_OF_RANGE)):
         excused = replace(decision, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
         return _degrade(excused, policy)
     return decision

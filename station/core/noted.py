@@ -24,6 +24,7 @@ USUAL: Mapping[str, str | int | None] = {
     "peers": "alone",
     "status_age_hours": None,
     "policy_age_hours": None,
+    "inside": 0,
 }
 """The facts that are kept, and the values that are not written."""
 

@@ -43,7 +43,7 @@ def follow(rule: Rule | None, policy: Policy, temperature: str, *, unheard: bool
     outcome = Outcome.REFER if refers else rule.outcome
     ruling = Ruling(outcome, rule.reason, rule.id, rule.say, unheard)
     unmeasurable = outcome is Outcome.MEASURE and not (can_measure and temperature == Band.NOT_MEASURED)
-    if unmeasurable or (outcome is Outcome.DENY and temperature == Band.FAULT):
+    if unmeasurable or (outcome is Outcome.DENY and temperature in (Band.FAULT, Band.OUT_OF_RANGE)):
         excused = replace(ruling, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
         return _degrade(excused, policy)
     return ruling

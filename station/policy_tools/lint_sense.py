@@ -15,7 +15,7 @@ from station.policy_tools.layout import Layout
 from station.policy_tools.words import say_list, say_moment
 
 _TIME_FACTS = ("minute_of_day", "weekday", "day", "health_age_days", *sorted(MEMORY_FACTS - {"passback"}))
-_NOT_SOUND = (Band.RAISED, Band.COLD, Band.NO_READING, Band.FAULT)
+_NOT_SOUND = (Band.RAISED, Band.COLD, Band.TOO_FAR, Band.NO_READING, Band.OUT_OF_RANGE, Band.FAULT)
 
 
 def measured(layout: Layout) -> Iterator[Finding]:

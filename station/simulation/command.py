@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
             began = time.perf_counter()
             played = _play(scenario)
         except ScenarioError as error:
-            print(error, file=sys.stderr)  # noqa: T201 - a command prints
+            print(f"{path}: {error}" if str(path) not in str(error) else error, file=sys.stderr)  # noqa: T201 - a command prints
             return BAD_USE
         _show(path, scenario, played, time.perf_counter() - began, options)
         failed |= bool(played.unmet)

@@ -24,6 +24,7 @@ from station.recorder import Recorder
 from station.register import Register
 from station.reserve import Reserve
 from station.screening import DeviceReport, Screened
+from station.simulation.check import SILENT, check
 from station.simulation.office import Office
 from station.simulation.scenario import Expectation, Scenario, ScenarioError, Step
 from station.simulation.stage import (
@@ -41,7 +42,6 @@ FRAME_US = 100_000
 """A code that is held up is seen ten times a second."""
 SCREENING_US = 600_000
 RESERVE_BYTES = 1 << 20
-SILENT = "silent"
 _EGRESS = {InputKind.REX: Release.REX, InputKind.FIRE: Release.FIRE, InputKind.BREAK_GLASS: Release.BREAK_GLASS}
 _EGRESS_ENDS = {InputKind.FIRE_CLEARED: Release.FIRE, InputKind.BREAK_GLASS_CLEARED: Release.BREAK_GLASS}
 
@@ -59,6 +59,7 @@ class Player:
 
     def __init__(self, scenario: Scenario, folder: Path) -> None:
         """Raises ScenarioError where the scenario names what it does not define."""
+        check(scenario)
         self._scenario, self._folder = scenario, folder
         try:
             starts = datetime.fromisoformat(scenario.starts)

@@ -73,6 +73,14 @@ def test_fire_outlasts_the_pulse(twin_bench, outputs, eventually):
     eventually(lambda: twin_bench.levels(RELAY) == [0, 1, 0], "rests when the fire is over")
 
 
+def test_an_exit_after_the_pulse_relocks_by_itself(twin_bench, outputs, eventually):
+    """The gate unlocked, and hangs: an exit after the pulse still ends without it."""
+    outputs.unlock()
+    eventually(lambda: twin_bench.levels(RELAY) == [0, 1, 0], "one pulse")
+    outputs.release(Release.REX, 0.2)
+    eventually(lambda: twin_bench.levels(RELAY) == [0, 1, 0, 1, 0], "released and at rest again")
+
+
 def test_close_ends_the_pulse_at_once(twin_bench, outputs, eventually):
     """A station that ends leaves no contact closed."""
     outputs.unlock()

@@ -136,6 +136,8 @@ def test_recovers_when_the_fault_ends(twin: Bench) -> None:
 
 def test_screening_takes_it(twin: Bench) -> None:
     """The station's screening worker gets a band out of either family within the time it gives the sensor."""
+    self_heating = twin.config.seen.self_heating_c
+    twin.room.scene(ambient_c=23.0 + self_heating, room_c=23.0)  # a room in which nothing is added to skin
     answers: queue.Queue[object] = queue.Queue()
     worker = ScreeningWorker("t", twin.config, lambda: open_thermometer(twin.config, twin.room), answers.put)
     worker.start()

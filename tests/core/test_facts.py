@@ -37,7 +37,7 @@ SPELLED = {
     "class": CLASSES,
     "status": {"ok", "revoked", "home-quarantine", "refer"},
     "health": {"none", "green", "yellow", "red"},
-    "temperature": {"not-measured", "normal", "raised", "cold", "no-reading", "fault"},
+    "temperature": {"not-measured", "normal", "raised", "cold", "too-far", "no-reading", "out-of-range", "fault"},
     "day": {"workday", "weekend", "holiday"},
     "quota": {"none", "left", "used"},
     "passback": {"unknown", "clear", "violation"},

@@ -43,7 +43,9 @@ def bands(shown: Shown) -> list[object]:
     return [
         case(shown, REFER, "fever", band=Band.RAISED),
         case(shown, DENY, "face-cold", band=Band.COLD),
+        case(shown, DENY, "face-too-far", band=Band.TOO_FAR),
         case(shown, DENY, "no-face", band=Band.NO_READING),
+        case(shown, REFER, "sensor-out-of-range", band=Band.OUT_OF_RANGE),
         case(shown, REFER, "thermometer-fault", band=Band.FAULT),
     ]
 

@@ -31,7 +31,8 @@ FAMILIES = {
 WITHOUT_NEXT = re.compile(r"(answer|class|part)-.*|health-ok")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Kept in the catalogues for parts of the station that do not show them yet.
-PUT_TOGETHER = {f"{family}-{part}" for family in ("part", "health") for part in ("guards", "journal-quarantined")}
+PARTS = ("guards", "journal-quarantined", "range")
+PUT_TOGETHER = {f"{family}-{part}" for family in ("part", "health") for part in PARTS}
 """Reported by station/daemon.py under their part's name."""
 
 

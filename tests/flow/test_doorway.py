@@ -209,6 +209,17 @@ def test_nobody_turned_the_turnstile(make):
     assert door.told == [NOT_PASSED]
 
 
+def test_a_light_beam_alone_tells_the_passage(make):
+    """A door without a contact whose beam was broken has been used: a passage, not a no-entry; locked at once."""
+    door = make("passage")
+    door.grant()
+    door.input(I.PASSAGE)
+    assert (door.told, door.state, door.unlocked) == ([PASSED, SHUT], "locked", False)
+    door.grant()
+    door.let(5)
+    assert door.told[2:] == [NOT_PASSED]
+
+
 def test_without_any_sensor_the_passage_is_believed(make):
     """A door that nobody can watch is taken to have been used."""
     door = make()
@@ -302,6 +313,35 @@ def test_a_relay_that_does_not_obey(make, monkeypatch):
     door.let(5)
     assert (door.told, door.ringing) == ([FAILED, NOT_PASSED], set())
     assert door.recorded() == ["relay begins", "relay ends"]
+
+
+def test_a_relay_that_did_not_lock_is_locked_as_soon_as_it_obeys(make, monkeypatch):
+    """Once a second it is tried again: neither the door nor the alarm waits for the next person."""
+    door = make("contact")
+    door.grant()
+    with monkeypatch.context() as patch:
+
+        def refuse(*_: object, **__: object) -> None:
+            raise DeviceFault("relay", "it does not move", "Check it")
+
+        patch.setattr(door.outputs._relay, "set", refuse)
+        door.let(5)
+        door.doorway.tend()
+        assert (door.unlocked, door.ringing, door.state) == (True, {"relay"}, "locked")
+    door.doorway.tend()
+    assert (door.unlocked, door.ringing) == (False, set())
+    assert door.recorded() == ["relay begins", "relay ends"]
+
+
+def test_a_relay_is_not_locked_while_somebody_was_let_in(make, monkeypatch):
+    """What failed earlier is not repeated into a grant, also where the contact says open for ever."""
+    door = make("contact")
+    door.input(I.DOOR_OPENED)
+    with monkeypatch.context() as patch:
+        patch.setattr(door.doorway, "_failing", {"lock"})
+        door.grant()
+        door.doorway.tend()
+        assert door.unlocked
 
 
 def test_alarms_are_recorded_although_the_disk_is_full(make):

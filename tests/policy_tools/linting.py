@@ -12,7 +12,7 @@ from tests.policy_tools.presenting import USUAL
 REST = rule(id="rest")
 """Grants whatever is left."""
 SAY = {"zh": "请询问值守人员。", "en": "Please ask the guard."}
-BANDS = ("raised", "cold", "no-reading", "fault")
+BANDS = ("raised", "cold", "too-far", "no-reading", "out-of-range", "fault")
 
 
 def policy(*rows: object, **changes: object) -> Policy:

@@ -91,7 +91,7 @@ def test_a_check_of_the_station_is_told_as_that(shown, one, rule_id):
 def test_it_says_what_the_station_decides():
     """Outcome, reason and rule are those of the station's decision, in ordinary and in excused cases."""
     once = deny("once", {"passback": {"eq": "violation"}}, reason="passback")
-    one = policy(once, *measuring("raised", "cold", "no-reading", "fault"), REST)
+    one = policy(once, *measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST)
     for shown in (
         Shown(),
         Shown(band=Band.RAISED),

@@ -88,7 +88,7 @@ def test_a_holiday_can_be_where_one_is_listed():
 
 def test_a_temperature_is_known_only_of_who_is_measured():
     """A rule about the temperature of people whom no rule measures never fires, though others are measured."""
-    rows = [*measuring("raised", "cold", "no-reading", "fault"), REST]
+    rows = [*measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST]
     leaving = deny("leaving-warm", {"direction": {"eq": "out"}, "temperature": {"eq": "raised"}})
     finding = next(f for f in found(leaving, *rows) if f.code == "unreachable")
     assert finding.rule == "leaving-warm"
@@ -138,7 +138,7 @@ def test_no_gap_is_reported_where_rules_share_everything_out():
     """A policy without a last rule for the rest has no gap where its rules take every case there can be."""
     rows = [
         rule(id="out", when={"direction": {"eq": "out"}}),
-        *measuring("raised", "cold", "no-reading", "fault"),
+        *measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"),
         rule(id="well", when={"temperature": {"eq": "normal"}}),
     ]
     assert not [f for f in found(*rows) if f.code in ("uncovered", "unreachable")]
@@ -148,7 +148,7 @@ def test_a_band_that_no_rule_takes_is_a_gap():
     """The same policy without the rule for a failed sensor has exactly that gap."""
     rows = [
         rule(id="out", when={"direction": {"eq": "out"}}),
-        *measuring("raised", "cold", "no-reading"),
+        *measuring("raised", "cold", "too-far", "no-reading", "out-of-range"),
         rule(id="well", when={"temperature": {"eq": "normal"}}),
     ]
     assert "temperature is fault" in only("uncovered", *rows).text

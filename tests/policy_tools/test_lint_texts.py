@@ -85,7 +85,7 @@ def test_a_reason_whose_text_is_not_true_of_all(reason):
     vague = {"class": {"eq": "medic"}}
 
     def told(**changes: object) -> list[str]:
-        rows = [row | changes, *measuring("raised", "cold", "no-reading", "fault"), REST]
+        rows = [row | changes, *measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST]
         return [f.text for f in found(*rows, **around) if f.code == "say-missing"]
 
     assert len(told(when=vague)) == 1

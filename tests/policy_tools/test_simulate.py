@@ -175,7 +175,7 @@ def test_other_gates_passages_are_unknown():
 
 def test_measuring_goes_as_far_as_the_record():
     """Who was measured is judged with the band; who was not would have been measured first; without a sensor, refer."""
-    rows = [*measuring("raised", "cold", "no-reading", "fault"), REST]
+    rows = [*measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST]
     assert last(Shown(), policy(*rows), OPEN).found == {(Outcome.MEASURE, "measure")}
     warm = Shown(band=Band.RAISED)
     assert last(warm, policy(REST), policy(*rows)).found == {(Outcome.GRANT, "rest")}

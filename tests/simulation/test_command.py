@@ -80,12 +80,17 @@ def test_one_bad_scenario_among_good_ones_fails_the_run(simulate, tmp_path):
         ("[[lanes]]\n[lanes.door.relay]\npin = 99\n", "$.lanes[0].door.relay.pin"),
         ("steps = = 3\n", "line 4"),
         ('starts = "yesterday"\n', "starts"),
+        ('[[steps]]\nat = 1\nlane = "nowhere"\nscan = ["x"]\n', "$.steps[0].lane"),
+        ('[[steps]]\nat = 1\ninput = "knock"\n', "$.steps[0].input"),
+        ('[[lanes]]\nid = "in"\n[[lanes]]\nid = "out"\ndoor_of = "side"\n', "$.lanes[1].door_of"),
     ],
 )
 def test_a_mistake_is_named_by_its_path(simulate, capsys, tmp_path, text, path):
     """The exit status is 2, and the message says where in the file the mistake is."""
     assert simulate(written(tmp_path, text)) == command.BAD_USE
-    assert path in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert path in said
+    assert "scenario.toml" in said
 
 
 def test_files_that_are_not_there(simulate, capsys, tmp_path):
