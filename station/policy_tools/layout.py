@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from station.core.model import Band
-from station.core.policy import Policy
+from station.core.model import Band, Outcome
+from station.core.policy import HoldOpen, Policy, Rule
+from station.core.reasons import Reason
 from station.policy_tools.course import ESCORT, FIRST, TEMPERATURE, Course, Stage, meets_all
 from station.policy_tools.possible import impossible
 from station.policy_tools.space import MOMENT, Box, Space
@@ -29,7 +30,7 @@ class Layout:
     def __init__(self, policy: Policy, now_s: int) -> None:
         """`now_s`: what was before is not asked about, unsigned seconds."""
         self.policy = policy
-        self.space = Space(policy.rules, now_s)
+        self.space = Space([*policy.rules, *map(as_rule, policy.schedules)], now_s)
         self.course = Course(self.space, policy.rules)
         self.boxes = self.course.boxes
         self.never = impossible(self.space, policy)
@@ -132,6 +133,11 @@ class Layout:
             besides[ESCORT] = example.stage.escort
         box = {fact: mask for fact, mask in example.box.items() if not facts or fact in facts}
         return say_box(self.space, box, besides)
+
+
+def as_rule(schedule: HoldOpen) -> Rule:
+    """Return a schedule as the rule it would be, to lay it out in the same space."""
+    return Rule(schedule.id, 1, schedule.conditions, Outcome.GRANT, Reason.GRANTED, schedule.describe)
 
 
 def _lowest(mask: int) -> int:

@@ -15,6 +15,7 @@ from station.policy_tools.space import TooHardError
 
 CHECKS: tuple[Callable[[Layout], Iterator[Finding]], ...] = (
     lint_reach.never_decides,
+    lint_reach.never_open,
     lint_reach.uncovered,
     lint_sense.measured,
     lint_sense.escorted,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from station.core.model import Outcome
 from station.policy_tools.course import ESCORT, TEMPERATURE
 from station.policy_tools.findings import Finding, error, note
-from station.policy_tools.layout import Layout
+from station.policy_tools.layout import Layout, as_rule
 from station.policy_tools.space import Box, TooHardError
 from station.policy_tools.words import say_list, say_rule
 
@@ -61,6 +61,16 @@ def _covering(layout: Layout, number: int) -> list[int]:
         if layout.space.outside(layout.boxes[number], [*layout.never, *(layout.boxes[n] for n in fewer)]) is None:
             needed = fewer
     return needed
+
+
+def never_open(layout: Layout) -> Iterator[Finding]:
+    """Find schedules whose conditions never hold together."""
+    for schedule in layout.policy.schedules:
+        try:
+            if layout.space.outside(layout.space.box(as_rule(schedule)), layout.never) is None:
+                yield error("never-open", schedule.id, "this schedule's conditions never hold together")
+        except TooHardError:
+            yield note("undecided", schedule.id, _TOO_HARD)
 
 
 def uncovered(layout: Layout) -> Iterator[Finding]:

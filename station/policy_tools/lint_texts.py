@@ -51,7 +51,7 @@ _OF_RULES = frozenset(
 
 def missing(fields: Mapping[str, Any]) -> Iterator[Finding]:
     """Find languages that texts of a policy's source lack; a station refuses the whole policy for the first of them."""
-    for kind in ("rules", "quotas"):
+    for kind in ("rules", "quotas", "hold_open"):
         rows = fields.get(kind, ())
         for number, row in enumerate(rows if isinstance(rows, list | tuple) else (), 1):
             if isinstance(row, Mapping):
@@ -69,7 +69,7 @@ def _missing_in(row: Mapping[str, Any], name: str) -> Iterator[Finding]:
 
 def alike(policy: Policy) -> Iterator[Finding]:
     """Find texts that are the same in both languages, or in the wrong one."""
-    texts: list[tuple[str, str, Text]] = [(quota.id, "describe", quota.describe) for quota in policy.quotas]
+    texts: list[tuple[str, str, Text]] = [(q.id, "describe", q.describe) for q in (*policy.quotas, *policy.schedules)]
     for rule in policy.rules:
         texts += [(rule.id, "describe", rule.describe), *([(rule.id, "say", rule.say)] if rule.say else [])]
     for name, key, words in texts:

@@ -35,6 +35,7 @@ def always(space: Space) -> Iterator[Box]:
     yield from _health(space, known)
     yield from _history(space, known)
     yield {"status": _words(space, "status", "revoked")}
+    yield {"inside": _nothing(space, "inside")}
     no_list = {"clock": known, "status_age_hours": _nothing(space, "status_age_hours")}
     yield no_list | {"class": _words(space, "class", *(set(FACTS["class"].values or ()) - {"visitor"}))}
     yield no_list | {"status": _words(space, "status", "home-quarantine", "refer")}

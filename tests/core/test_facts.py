@@ -54,6 +54,7 @@ NUMBERS = {
     "last_passage_minutes": (0, 20_000),
     "status_age_hours": (0, 20_000),
     "policy_age_hours": (0, 20_000),
+    "inside": (0, 100_000),
 }
 
 

@@ -23,7 +23,14 @@ _REASON = {
     Outcome.MEASURE: Reason.MEASURE_FIRST,
     Outcome.ESCORT: Reason.ESCORT_NEEDED,
 }
-_NUMBERS = {"health_age_days": 3, "minute_of_day": 600, "weekday": 3, "away_minutes": 180, "last_passage_minutes": 60}
+_NUMBERS = {
+    "health_age_days": 3,
+    "minute_of_day": 600,
+    "weekday": 3,
+    "away_minutes": 180,
+    "last_passage_minutes": 60,
+    "inside": 10,
+}
 _ASKED = sorted(set(FACTS) - {"status_age_hours", "policy_age_hours"})
 
 

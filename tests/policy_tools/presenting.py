@@ -67,6 +67,7 @@ class Shown:
     can_measure: bool = True
     list_hours: int = 0
     """How old the status list is."""
+    inside: int = 0
 
     @property
     def now(self) -> Instant:
@@ -109,7 +110,7 @@ class Shown:
         """What is known besides the pass."""
         second = None if self.escort is None else credential(cti=NEIGHBOUR, pass_class=self.escort)
         nonces = frozenset({_NONCE} if self.medium == "phone-nonce" else ())
-        return Presented(TemperatureReading(self.band), self.history, second, nonces)
+        return Presented(TemperatureReading(self.band), self.history, second, nonces, inside=self.inside)
 
     @property
     def site(self) -> Site:
@@ -153,4 +154,5 @@ any_presentation = st.builds(
     peers=st.sampled_from(Peers),
     clock=st.sampled_from([ClockState.TRUSTED, ClockState.HOLDOVER]),
     can_measure=st.booleans(),
+    inside=st.integers(0, 20),
 )
