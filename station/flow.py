@@ -35,6 +35,8 @@ from station.watcher import HeldUp, Reading, Watcher, most_telling, passes_among
 
 FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
 """What a guard can forgive: that somebody has gone this way already."""
+IMITATED = frozenset({Reason.LIVE_STALE, Reason.LIVE_REPLAYED, Reason.LIVE_WRONG_NONCE, Reason.PASSBACK})
+"""Refusals of genuine passes that count as tried like made-up ones: copies, and passes handed back."""
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
 _ENDED = {
@@ -188,7 +190,8 @@ class LaneFlow:
                 self._record.seq = 0  # nothing is recorded yet that a passage could refer to
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
-        self._watch_refusals(decision)
+        if not signed or decision.reason in IMITATED:
+            self._watch_refusals(decision)
         counted_as = refusal_key(decision, key)
         if self.refusals.counts(counted_as, signed=signed):
             self._step(LaneEvent.REFUSED_AGAIN, decision)
@@ -198,7 +201,7 @@ class LaneFlow:
             self.refusals.begin(counted_as, self._record.seq, signed=signed)
 
     def _watch_refusals(self, decision: Decision) -> None:
-        """Ring where too many are refused in a short time; the station's own faults do not count."""
+        """Ring where too many codes are tried in a short time; honest mistakes and the station's faults do not count."""
         if decision.verdict is not Verdict.DENIED:
             return
         self._vigil, too_many = refused(self._vigil, self._now().mono_us)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from station.config import ThermometerConfig
 from station.core.baseline import Baseline, Relative, threshold
 from station.core.calibration import FACTORY
-from station.core.fever import FeverLimits, Sample, confirmed, estimate
+from station.core.fever import FACE_FLOOR_C, FeverLimits, Sample, confirmed, estimate
 from station.core.model import Band, TemperatureReading
 from station.ports import DeviceFault, RangeSensor, Thermometer
 
@@ -142,8 +142,12 @@ class ScreeningWorker:
             samples.append(self._sample())
         raised_c = threshold(self._baseline, self._rule, self._config.raised_c)
         limits = FeverLimits(raised_c, self._config.cold_c)
-        background = min(self._empty) if self._empty else None
-        return estimate(samples, limits, self._config.seen, self._correction, self._calibration, background)
+        return estimate(samples, limits, self._config.seen, self._correction, self._calibration, self._background())
+
+    def _background(self) -> float | None:
+        """Return what is behind the person; None where all that was seen may have been somebody waiting there."""
+        coldest = min(self._empty, default=math.inf)
+        return coldest if coldest < FACE_FLOOR_C else None
 
     def _sample(self) -> Sample:
         if self._device is None:

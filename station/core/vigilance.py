@@ -1,4 +1,4 @@
-"""Notices that too many presentations are refused in a short time: somebody tries codes, or something is wrong."""
+"""Notices that too many codes are tried in a short time: made-up ones, copies, passes handed back."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 ALLOWED = 5
 WINDOW_US = 50_000_000
-COOL_US = 3_000_000
-"""Then one text that nobody signed is taken up in so long; good passes are taken up as always."""
+COOL_US = 500_000
+"""Then one text that nobody signed is taken up in so long: no hand is that fast, a screen is."""
 
 
 @dataclass(frozen=True, slots=True)

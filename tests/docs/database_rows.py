@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 from collections.abc import Iterator
+from types import ModuleType
 
 import apsw
 
@@ -52,12 +53,19 @@ def central_rows() -> list[Row]:
     ]
 
 
+def _state_key(key: ast.expr, module: ModuleType) -> str:
+    """Return a key of the table `state`: a constant, or what a function makes for a lane."""
+    if isinstance(key, ast.Call) and isinstance(key.func, ast.Name):
+        return str(getattr(module, key.func.id)("LANE"))
+    assert isinstance(key, ast.Name), f"{module.__name__}: name the state's key by a constant"
+    return str(getattr(module, key.id))
+
+
 def state_rows() -> list[Row]:
     """Return (key,) of each value the station keeps in the table `state`: the first argument of every set_state."""
     keys = set()
     for path in (ROOT / "station").glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "set_state":
-                assert isinstance(node.args[0], ast.Name), f"{path}: name the state's key by a constant"
-                keys.add(str(getattr(importlib.import_module(f"station.{path.stem}"), node.args[0].id)))
+                keys.add(_state_key(node.args[0], importlib.import_module(f"station.{path.stem}")))
     return [(code(key),) for key in sorted(keys)]

@@ -229,7 +229,7 @@ def test_a_flood_of_codes_is_counted_not_recorded(leaving):
         leaving.let(0.1)
     leaving.let(61)
     assert len(leaving.decisions()) == 10
-    assert 1 <= sum(e.payload["count"] for e in leaving.events(Kind.REPEAT)) < 10  # the rest fell into the pauses
+    assert 1 <= sum(e.payload["count"] for e in leaving.events(Kind.REPEAT)) < 60  # the rest fell into the pauses
     alarms = [(e.payload["alarm"], e.payload["what"]) for e in leaving.events(Kind.ALARM)]
     assert alarms == [("illegal-passes", "begins"), ("illegal-passes", "ends")]
 
