@@ -201,7 +201,7 @@ class LaneFlow:
             self.refusals.begin(counted_as, self._record.seq, signed=signed)
 
     def _watch_refusals(self, decision: Decision) -> None:
-        """Ring where too many codes are tried in a short time; honest mistakes and the station's faults do not count."""
+        """Ring where too many codes are tried in a short time; the station's own faults do not count."""
         if decision.verdict is not Verdict.DENIED:
             return
         self._vigil, too_many = refused(self._vigil, self._now().mono_us)

@@ -14,18 +14,32 @@ import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from station.core.cbor import MAX_BYTES, SHORT, CoseError, decode_strict, encode
+
+__all__ = [
+    "ALG",
+    "EDDSA",
+    "KID",
+    "KID_LENGTH",
+    "MAX_BYTES",
+    "SIGN1_TAG",
+    "SIGNATURE_LENGTH",
+    "SIGN_TAG",
+    "CoseError",
+    "Signature",
+    "Signed",
+    "decode_strict",
+    "encode",
+    "open_sign",
+    "open_sign1",
+    "sign",
+    "sign1",
+]
+
 ALG, KID, EDDSA = 1, 4, -8
 SIGN1_TAG, SIGN_TAG = 18, 98
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
-MAX_BYTES = 4 * 1024 * 1024
-_PLAIN = frozenset({int, bool, bytes, str, type(None)})
-_LISTS = frozenset({list, tuple})
-_KEYS = frozenset({int, str})
-
-
-class CoseError(ValueError):
-    """The bytes are not the one strict form that is accepted. The message says what is wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,48 +67,6 @@ class Signed:
     signatures: tuple[Signature, ...]
 
 
-def decode_strict(raw: bytes) -> object:
-    """Decode deterministic CBOR. Raises CoseError for any other encoding, duplicate keys and trailing bytes."""
-    if len(raw) > MAX_BYTES:
-        msg = f"{len(raw)} bytes are more than the {MAX_BYTES} allowed"
-        raise CoseError(msg)
-    try:
-        value = cbor2.loads(raw)
-        again = cbor2.dumps(value, canonical=True)
-    except Exception as error:  # the decoder meets hostile bytes: whatever it raises means "refused"
-        msg = f"not CBOR ({type(error).__name__})"
-        raise CoseError(msg) from error
-    if again != raw:
-        msg = "not the deterministic encoding, or bytes follow"
-        raise CoseError(msg)
-    _plain(value)
-    return value
-
-
-def _plain(value: object) -> None:
-    """Refuse every kind of value that passes and documents do not have; Python would take 1.0 and True for 1."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return
-    if kind in _LISTS:
-        for item in value:  # type: ignore[attr-defined]  # just asked
-            _plain(item)
-    elif isinstance(value, dict | Mapping):  # dict by its name is found sooner
-        for key, item in value.items():
-            if type(key) not in _KEYS:
-                raise CoseError(f"a map key of type {type(key).__name__}")
-            _plain(item)
-    elif isinstance(value, cbor2.CBORTag):
-        _plain(value.value)
-    else:
-        raise CoseError(f"a value of type {kind.__name__}")
-
-
-def encode(value: object) -> bytes:
-    """Encode in deterministic CBOR."""
-    return cbor2.dumps(value, canonical=True)
-
-
 def _protected(kid: bytes) -> bytes:
     return encode({ALG: EDDSA, KID: kid})
 
@@ -105,8 +77,7 @@ _SIGN1_HEAD = b"\xd2\x84" + encode(bytes(len(_HEADER) + KID_LENGTH))[:1] + _HEAD
 _KID_END = len(_SIGN1_HEAD) + KID_LENGTH
 _EMPTY_MAP, _EMPTY_BYTES, _SIGNATURE_HEAD = b"\xa0", b"\x40", b"\x58\x40"
 _CONTEXT = b"\x84" + encode("Signature1") + _SIGN1_HEAD[2:3]
-_SHORT, _MAX_BYTE, _MAX_WORD = 24, 0xFF, 0xFFFF
-"""Lengths that need no byte of their own are below `_SHORT` (RFC 8949, 3)."""
+_MAX_BYTE, _MAX_WORD = 0xFF, 0xFFFF
 
 
 def _empty_map(value: object) -> bool:
@@ -179,9 +150,9 @@ def _taken_apart(raw: bytes) -> Signed | None:
 def _byte_string(item: bytes) -> bytes | None:
     """Return the content of one deterministically encoded byte string of less than 64 KiB; None for anything else."""
     size = len(item)
-    if _SHORT <= size - 2 <= _MAX_BYTE:
+    if SHORT <= size - 2 <= _MAX_BYTE:
         return item[2:] if item[:2] == bytes((0x58, size - 2)) else None
-    if 1 <= size <= _SHORT:
+    if 1 <= size <= SHORT:
         return item[1:] if item[0] == 0x40 + size - 1 else None
     if _MAX_BYTE < size - 3 <= _MAX_WORD:
         return item[3:] if item[:3] == b"\x59" + (size - 3).to_bytes(2, "big") else None

@@ -69,7 +69,8 @@ def _missing_in(row: Mapping[str, Any], name: str) -> Iterator[Finding]:
 
 def alike(policy: Policy) -> Iterator[Finding]:
     """Find texts that are the same in both languages, or in the wrong one."""
-    texts: list[tuple[str, str, Text]] = [(q.id, "describe", q.describe) for q in (*policy.quotas, *policy.schedules)]
+    texts: list[tuple[str, str, Text]] = [(quota.id, "describe", quota.describe) for quota in policy.quotas]
+    texts += [(schedule.id, "describe", schedule.describe) for schedule in policy.schedules]
     for rule in policy.rules:
         texts += [(rule.id, "describe", rule.describe), *([(rule.id, "say", rule.say)] if rule.say else [])]
     for name, key, words in texts:

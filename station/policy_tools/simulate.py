@@ -16,7 +16,7 @@ from station.core.passback import Peers
 from station.core.policy import Degraded, Policy
 from station.core.reasons import REASONS, Matter, Reason
 from station.core.ruling import NO_RULE
-from station.policy_tools.course import ESCORT, TEMPERATURE, Course, Stage, Step
+from station.policy_tools.course import ESCORT, FIRST, TEMPERATURE, Course, Stage, Step
 from station.policy_tools.possible import always
 from station.policy_tools.replay import Past
 from station.policy_tools.search import Found, Hanging, Search, hanging
@@ -108,11 +108,15 @@ class Simulation:
         settled, where = self._settled(self._new, past, at_s), self._box(known)
         can_measure = past.lane not in self._place.blind
         search = Search(self._new, self._course, self._never, settled, where, past.band, past.escorts, can_measure)
-        before = self._before(past)
-        demands = tuple((step.fires, _items(step.fixed)) for way in before for step in way)
+        before = [(second, way) for second in past.escorts or (FIRST.escort,) for way in self._before(past, second)]
+        demands = tuple((step.fires, _items(step.fixed)) for _, way in before for step in way)
         key = (_items(settled), _items(where), past.band, past.escorts, can_measure, demands, past.local)
         if key not in self._seen:
-            found = frozenset(found for way in before for found in self._following(search, way, past))
+            found = frozenset(
+                found
+                for second, way in before
+                for found in self._following(replace(search, escorts=(second,) if past.escorts else ()), way, past)
+            )
             # What the rules held then exclude altogether was not decided by them: nothing follows from it.
             self._seen[key] = found or frozenset(search.outcomes([]))
         return self._seen[key]
@@ -138,8 +142,11 @@ class Simulation:
         own = of_policy(policy, past, self._place.zone, self._old)
         return {**self._box(own), MOMENT: self._space.bit(MOMENT, at_s)}
 
-    def _before(self, past: Past) -> list[list[Step]]:
-        """Return what must have held for the decision made then, for each way to it; nothing where that is unknown."""
+    def _before(self, past: Past, second: str) -> list[list[Step]]:
+        """Return what must have held for the decision made then, for each way to it; nothing where that is unknown.
+
+        `second`: the class of the second pass.
+        """
         old, course = self._old, self._old_course
         if old is None or course is None or past.policy != old.version or self._entangled(past, old):
             return [[]]
@@ -148,9 +155,8 @@ class Simulation:
             return [[]]
         fired = ids.index(past.rule) if past.rule in ids else None
         settled = self._settled(old, past, past.wall_us // 1_000_000)
-        stages = [Stage(past.band or Band.NOT_MEASURED, second) for second in past.escorts or ("none",)]
-        ways = [[*way, course.step(fired, stage, settled)] for stage in stages for way in course.ways(stage, settled)]
-        return ways or [[]]
+        stage = Stage(past.band or Band.NOT_MEASURED, second)
+        return [[*way, course.step(fired, stage, settled)] for way in course.ways(stage, settled)]
 
     def _entangled(self, past: Past, old: Policy) -> bool:
         """Say whether the policies read an unknown fact differently, so that the one tells nothing of the other's."""

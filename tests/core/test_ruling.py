@@ -46,6 +46,14 @@ def test_no_rule_goes_where_the_policy_sends_it(action, outcome):
     assert ruled(empty, Shown()) == Ruling(outcome, Reason.NO_RULE, NO_RULE)
 
 
+def test_no_rule_goes_to_the_guard_while_nobody_was_heard():
+    """Where other passages might have made a rule fire, the guard decides, whatever is configured."""
+    almost = policy(rule(when={"passback": {"eq": "clear"}}), degraded={"undecided": "deny"})
+    expected = Ruling(Outcome.REFER, Reason.NO_RULE, NO_RULE, local=True)
+    assert ruled(almost, Shown(peers=Peers.UNHEARD)) == expected
+    assert ruled(almost, Shown()).outcome is Outcome.DENY
+
+
 def test_memory_is_excused_while_nobody_was_heard():
     """A refusal by earlier passages becomes the guard's, and everything is marked, while peers are unheard."""
     once = policy(deny("once", {"passback": {"eq": "violation"}}, reason="passback"), rule(id="rest"))

@@ -86,6 +86,12 @@ def test_every_bar_is_asked_for(statuses, tmp_path):
     assert not any(zeros.values())
 
 
+def test_a_busy_machine_is_told():
+    """Where the same work takes much longer in one run than in another, the report says that times mean little."""
+    assert speed.disturbed([200.0, 210.0, 240.0]) == []
+    assert "2.0 times" in speed.disturbed([200.0, 210.0, 400.0])[0]
+
+
 def test_replays_would_be_seen(statuses, tmp_path, monkeypatch):
     """Where codes are never too old, or never used up, the bench counts them."""
     rules = speed.policy()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from station.core.model import Band
 from station.core.policy import Policy
 from station.core.policy_reader import read_table
 from station.policy_tools.findings import Finding, Severity
@@ -12,7 +13,8 @@ from tests.policy_tools.presenting import USUAL
 REST = rule(id="rest")
 """Grants whatever is left."""
 SAY = {"zh": "请询问值守人员。", "en": "Please ask the guard."}
-BANDS = ("raised", "cold", "too-far", "no-reading", "out-of-range", "fault")
+BANDS = tuple(band.value for band in Band if band not in (Band.NOT_MEASURED, Band.NORMAL))
+"""What a screening may say that is not well."""
 
 
 def policy(*rows: object, **changes: object) -> Policy:

@@ -16,7 +16,7 @@ from station.policy_tools.explain import Case, Explanation, explain, lines
 from station.policy_tools.papers import assumed_status
 from station.policy_tools.sources import SourceError
 from tests.core.issuing import rule
-from tests.policy_tools.linting import REST, SAY, deny, measuring, policy
+from tests.policy_tools.linting import BANDS, REST, SAY, deny, measuring, policy
 from tests.policy_tools.presenting import USUAL, Shown
 
 NIGHT = deny("night", {"class": {"in": ["visitor", "worker"]}, "minute_of_day": {"between": [1320, 360]}}, say=SAY)
@@ -91,7 +91,7 @@ def test_a_check_of_the_station_is_told_as_that(shown, one, rule_id):
 def test_it_says_what_the_station_decides():
     """Outcome, reason and rule are those of the station's decision, in ordinary and in excused cases."""
     once = deny("once", {"passback": {"eq": "violation"}}, reason="passback")
-    one = policy(once, *measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST)
+    one = policy(once, *measuring(*BANDS), REST)
     for shown in (
         Shown(),
         Shown(band=Band.RAISED),

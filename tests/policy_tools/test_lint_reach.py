@@ -18,7 +18,7 @@ from station.policy_tools.findings import Severity
 from station.policy_tools.layout import Layout
 from station.policy_tools.lint_reach import never_decides, uncovered
 from tests.core.issuing import rule
-from tests.policy_tools.linting import REST, deny, found, measuring, only, policy
+from tests.policy_tools.linting import BANDS, REST, deny, found, measuring, only, policy
 from tests.policy_tools.many_policies import WORDS
 from tests.policy_tools.presenting import USUAL, Shown
 
@@ -88,7 +88,7 @@ def test_a_holiday_can_be_where_one_is_listed():
 
 def test_a_temperature_is_known_only_of_who_is_measured():
     """A rule about the temperature of people whom no rule measures never fires, though others are measured."""
-    rows = [*measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST]
+    rows = [*measuring(*BANDS), REST]
     leaving = deny("leaving-warm", {"direction": {"eq": "out"}, "temperature": {"eq": "raised"}})
     finding = next(f for f in found(leaving, *rows) if f.code == "unreachable")
     assert finding.rule == "leaving-warm"
@@ -101,6 +101,24 @@ def test_a_second_pass_is_there_only_where_one_was_asked_for():
     good = rule(id="good", when={"class": {"eq": "visitor"}, "escort": {"eq": "resident"}})
     idle = deny("idle", {"class": {"eq": "worker"}, "escort": {"eq": "resident"}})
     assert [f.rule for f in found(ask, good, idle, REST) if f.code == "unreachable"] == ["idle"]
+
+
+def test_who_was_measured_can_be_told_to_bring_somebody():
+    """Where the rule that says escort looks at the temperature first, the rules about the second pass fire after it."""
+    ask = rule(id="ask", outcome="escort", when={"temperature": {"eq": "normal"}, "escort": {"eq": "none"}})
+    rows = [rule(id="with", when={"escort": {"eq": "resident"}}), ask, *measuring(*BANDS), REST]
+    assert not [f for f in found(*rows) if f.code == "unreachable"]
+    without = [row for row in rows if row["id"] != "measure"]
+    assert {"with", "ask"} <= {f.rule for f in found(*without) if f.code == "unreachable"}
+
+
+def test_a_schedule_that_never_holds():
+    """A schedule for a kind of day that there is not, is an error; one that can hold is none."""
+    words = {"zh": "开放", "en": "open"}
+    when = {"minute_of_day": {"lt": 600}, "day": {"eq": "holiday"}}
+    row = {"id": "fair", "when": when, "describe": words}
+    assert only("never-open", REST, hold_open=[row]).rule == "fair"
+    assert not found(REST, hold_open=[row], holidays=["2026-05-01"])
 
 
 def test_rules_that_ended_are_not_called_unreachable():
@@ -138,7 +156,7 @@ def test_no_gap_is_reported_where_rules_share_everything_out():
     """A policy without a last rule for the rest has no gap where its rules take every case there can be."""
     rows = [
         rule(id="out", when={"direction": {"eq": "out"}}),
-        *measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"),
+        *measuring(*BANDS),
         rule(id="well", when={"temperature": {"eq": "normal"}}),
     ]
     assert not [f for f in found(*rows) if f.code in ("uncovered", "unreachable")]
@@ -148,7 +166,7 @@ def test_a_band_that_no_rule_takes_is_a_gap():
     """The same policy without the rule for a failed sensor has exactly that gap."""
     rows = [
         rule(id="out", when={"direction": {"eq": "out"}}),
-        *measuring("raised", "cold", "too-far", "no-reading", "out-of-range"),
+        *measuring(*(band for band in BANDS if band != "fault")),
         rule(id="well", when={"temperature": {"eq": "normal"}}),
     ]
     assert "temperature is fault" in only("uncovered", *rows).text

@@ -29,6 +29,16 @@ def test_a_band_that_nobody_looks_at(band):
     assert not codes(*measuring(*BANDS), REST)
 
 
+def test_the_rule_that_measures_in_vain_is_named():
+    """Of two rules that measure, the one whose people are let in whatever was found is named, and not the other."""
+    rows = measuring(*BANDS)
+    for row in rows:
+        row["when"] = {**row["when"], "direction": {"eq": "in"}}
+    leaving = {"direction": {"eq": "out"}, "temperature": {"eq": "not-measured"}}
+    rows.append(rule(id="measure-out", outcome="measure", when=leaving))
+    assert only("band-ignored", *rows, REST).rule == "measure-out"
+
+
 def test_measuring_again_and_again():
     """A rule that would measure who was measured is told to ask for not-measured."""
     careless = rule(id="measure", outcome="measure", when={"direction": {"eq": "in"}})

@@ -9,7 +9,7 @@ from station.policy_tools.findings import Severity
 from station.policy_tools.lint import check_file
 from station.policy_tools.lint_texts import ABOUT, ASKED
 from tests.core.issuing import ZONE, rule
-from tests.policy_tools.linting import REST, SAY, deny, found, measuring, only
+from tests.policy_tools.linting import BANDS, REST, SAY, deny, found, measuring, only
 from tests.policy_tools.presenting import USUAL
 
 SOURCE = """
@@ -65,6 +65,10 @@ def test_texts_that_were_not_translated():
     swapped = {"zh": "No entry", "en": "禁止进入"}
     assert only("translation-swapped", rule(describe=swapped)).rule == "a"
     assert only("translation-swapped", deny("a", {"class": {"eq": "medic"}}, say=swapped), REST).rule == "a"
+    mixed = {"zh": "禁止进入", "en": "禁止 entry"}
+    assert only("translation-swapped", rule(describe=mixed)).rule == "a"
+    schedule = {"id": "s", "when": {"minute_of_day": {"lt": 600}}, "describe": same}
+    assert only("translation-identical", REST, hold_open=[schedule]).rule == "s"
     quota = {"id": "q", "direction": "out", "passages": 1, "days": 1, "describe": same}
     assert "translation-identical" in [f.code for f in found(REST, quotas=[quota])]
 
@@ -85,7 +89,7 @@ def test_a_reason_whose_text_is_not_true_of_all(reason):
     vague = {"class": {"eq": "medic"}}
 
     def told(**changes: object) -> list[str]:
-        rows = [row | changes, *measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST]
+        rows = [row | changes, *measuring(*BANDS), REST]
         return [f.text for f in found(*rows, **around) if f.code == "say-missing"]
 
     assert len(told(when=vague)) == 1

@@ -17,11 +17,11 @@ from station.policy_tools.report import report
 from station.policy_tools.simulate import Effect, Place, Result, Simulation
 from tests.core.issuing import ZONE, rule
 from tests.policy_tools.journals import LANE, followed, forgiven, recorded
-from tests.policy_tools.linting import REST, SAY, deny, measuring, policy
+from tests.policy_tools.linting import BANDS, REST, SAY, deny, measuring, policy
 from tests.policy_tools.many_policies import policies
 from tests.policy_tools.presenting import USUAL, Shown, any_presentation
 
-BANDS = [band for band in Band if band is not Band.NOT_MEASURED]
+FOUND = [band for band in Band if band is not Band.NOT_MEASURED]
 
 
 def tried(events: object, new: Policy, old: Policy | None, *, alone: bool = True, **place: object) -> list[Result]:
@@ -41,7 +41,7 @@ def last(shown: Shown, new: Policy, old: Policy, *, keep_facts: bool = False, al
 
 
 @settings(max_examples=60, deadline=None)
-@given(policies, policies, any_presentation, st.sampled_from(BANDS), st.booleans())
+@given(policies, policies, any_presentation, st.sampled_from(FOUND), st.booleans())
 def test_the_truth_is_among_what_is_found(old, new, shown, band, keep_facts):
     """Whatever the two policies and the presentation, the new outcome and its rule are among those found."""
     shown = replace(shown, band=band)
@@ -55,7 +55,7 @@ def test_the_truth_is_among_what_is_found(old, new, shown, band, keep_facts):
 
 
 @settings(max_examples=40, deadline=None)
-@given(policies, any_presentation, st.sampled_from(BANDS))
+@given(policies, any_presentation, st.sampled_from(FOUND))
 def test_the_same_policy_changes_nothing(one, shown, band):
     """A policy tried on its own decisions lets every outcome stay, though half of the facts are unknown."""
     shown = replace(shown, band=band)
@@ -65,7 +65,7 @@ def test_the_same_policy_changes_nothing(one, shown, band):
 
 
 @settings(max_examples=40, deadline=None)
-@given(policies, policies, any_presentation, st.sampled_from(BANDS))
+@given(policies, policies, any_presentation, st.sampled_from(FOUND))
 def test_facts_that_were_kept_make_it_exact(old, new, shown, band):
     """Where the record keeps the facts, and risks and quotas are read alike, exactly one outcome is found."""
     shown = replace(shown, band=band)
@@ -126,6 +126,27 @@ def test_a_level_of_the_zone_is_the_new_policys():
     assert last(Shown(), open_zone, shut_zone).found == {(Outcome.GRANT, "rest")}
 
 
+@pytest.mark.parametrize("keep_facts", [False, True])
+def test_a_risk_that_changed_is_not_taken_from_the_old_decision(keep_facts):
+    """Who came from an area that was at low risk may come from one that is now at high risk."""
+    rows = [deny("high", {"home_risk": {"eq": "high"}}), REST]
+    old, new = policy(*rows, risks={"3201": "high", "3207": "low"}), policy(*rows, risks={"3207": "high"})
+    result = last(Shown(home="320700000000"), new, old, keep_facts=keep_facts)
+    assert (result.effect, result.depends) == (Effect.MAY_CHANGE, {"home_risk"})
+    same = replace(new, risks=old.risks)
+    assert last(Shown(home="320700000000"), same, old, keep_facts=keep_facts).effect is Effect.STAYS
+
+
+def test_what_was_marked_as_local_knowledge_is_judged_as_that():
+    """A refusal that the guard decided for want of news is judged without news again; another never is."""
+    once = policy(deny("once", {"passback": {"eq": "violation"}}, reason="passback"), REST)
+    harsh = policy(deny("once", {"passback": {"eq": "violation"}}, reason="passback", say=SAY), REST)
+    unheard = Shown(own=(("in", 5),), peers=Peers.UNHEARD)
+    assert last(unheard, harsh, once, alone=False).found == {(Outcome.REFER, "once")}
+    heard = replace(unheard, peers=Peers.HEARD)
+    assert last(heard, harsh, once, alone=False).found == {(Outcome.DENY, "once")}
+
+
 def test_passages_of_the_journal_count_for_new_quotas():
     """A quota that did not exist then is counted from the passages the journal holds."""
     quota = {"id": "q", "direction": "out", "passages": 1, "days": 2, "describe": {"zh": "限额", "en": "a quota"}}
@@ -175,7 +196,7 @@ def test_other_gates_passages_are_unknown():
 
 def test_measuring_goes_as_far_as_the_record():
     """Who was measured is judged with the band; who was not would have been measured first; without a sensor, refer."""
-    rows = [*measuring("raised", "cold", "too-far", "no-reading", "out-of-range", "fault"), REST]
+    rows = [*measuring(*BANDS), REST]
     assert last(Shown(), policy(*rows), OPEN).found == {(Outcome.MEASURE, "measure")}
     warm = Shown(band=Band.RAISED)
     assert last(warm, policy(REST), policy(*rows)).found == {(Outcome.GRANT, "rest")}
