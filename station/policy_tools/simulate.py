@@ -129,8 +129,7 @@ class Simulation:
         unheard = self._space.bit("peers", str(Peers.UNHEARD))
         cases = [case for case in hanging(self._old, way[-1]) if case.hangs is past.local]
         told = [Hanging(case.hangs, {**case.where, "peers": unheard}, case.outside) for case in cases]
-        if not past.local:
-            told.append(Hanging(hangs=False, where={"peers": self._space.full["peers"] & ~unheard}))
+        told.append(Hanging(hangs=False, where={"peers": self._space.full["peers"] & ~unheard}))
         for case in told:
             if (where := self._space.meet(search.where, case.where)) is not None:
                 yield from replace(search, where=where, never=(*self._never, *case.outside)).outcomes(way)

@@ -95,6 +95,8 @@ def test_table_of_the_demos_rules():
         "health-code-not-green": {"health": "red"},
         "fever": {"temperature": "raised"},
         "face-cold": {"temperature": "cold"},
+        "face-too-far": {"temperature": "too-far"},
+        "sensor-out-of-range": {"temperature": "out-of-range"},
         "no-face": {"temperature": "no-reading"},
         "thermometer-fault": {"temperature": "fault"},
         "green-channel": {"pass_class": "vehicle"},

@@ -120,6 +120,7 @@ def test_what_is_said_of_places_and_days_is_read_whole():
         "workdays": ["2025-09-28"],
         "quotas": [],
         "degraded": {},
+        "hold_open": [],
     }
     one = read(rule(), **fields, utc_offset_minutes=-720, iat=NOW)
     assert {*fields, "rules", "utc_offset_minutes"} == POLICY_KEYS

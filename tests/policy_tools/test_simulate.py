@@ -143,6 +143,10 @@ def test_what_was_marked_as_local_knowledge_is_judged_as_that():
     harsh = policy(deny("once", {"passback": {"eq": "violation"}}, reason="passback", say=SAY), REST)
     unheard = Shown(own=(("in", 5),), peers=Peers.UNHEARD)
     assert last(unheard, harsh, once, alone=False).found == {(Outcome.REFER, "once")}
+    nobody = policy(deny("once", {"passback": {"eq": "violation"}}), deny("nobody", {}))
+    assert last(unheard, nobody, once, alone=False).found == {(Outcome.REFER, "once")}
+    before = policy(rule(id="back", when={"passback": {"eq": "clear"}}), REST)
+    assert last(unheard, nobody, before, alone=False).found == {(Outcome.REFER, "once"), (Outcome.REFER, "nobody")}
     heard = replace(unheard, peers=Peers.HEARD)
     assert last(heard, harsh, once, alone=False).found == {(Outcome.DENY, "once")}
 
