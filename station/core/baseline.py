@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, replace
 from datetime import date
 from statistics import fmean
 
 from station.core.calibration import Calibration
+from station.core.record import dataclass, replace
 
 TRIMMED = 0.1
 """Share of the values dropped at each end: somebody ill, somebody from the cold."""

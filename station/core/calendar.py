@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date
+from station.core.record import dataclass
 
 DAY_S = 86_400
 DAY_KINDS = ("workday", "weekend", "holiday")
 _SATURDAY = 6
-_EPOCH = date(1970, 1, 1).toordinal()
+_EPOCH = 719_163
+"""The ordinal of 1970-01-01 (datetime.date.toordinal)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +40,6 @@ def weekday(day: int) -> int:
 
 def day_number(iso: str) -> int:
     """Return the days since 1970-01-01 of "YYYY-MM-DD". Raises ValueError."""
+    from datetime import date  # noqa: PLC0415 - policies are read rarely, and deciding needs no dates
+
     return date.fromisoformat(iso).toordinal() - _EPOCH

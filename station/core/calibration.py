@@ -7,9 +7,10 @@ line), with the day it was done. The correction is a table with its reasons in d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+
+from station.core.record import dataclass
 
 KELVIN = 273.15
 LONGEST_DAYS = 365

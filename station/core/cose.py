@@ -8,13 +8,13 @@ nothing follows. Each value has one encoding, so no two texts mean the same and 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import cbor2
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from station.core.cbor import MAX_BYTES, SHORT, CoseError, decode_strict, encode
+from station.core.record import dataclass
 
 __all__ = [
     "ALG",

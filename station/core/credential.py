@@ -7,14 +7,14 @@ EL1: the same bytes with what the holder's phone signed a moment ago (station.co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from station.core import base45, cose, live, shape
 from station.core.documents import Role, TrustBundle
-from station.core.model import Credential, Direction, Health, HealthCode, PassClass, Rejected
+from station.core.model import Credential, Direction, Health, HealthCode, Live, PassClass, Rejected
 from station.core.reasons import Reason
+from station.core.record import replace
 
 PREFIX = "EP1:"
 LONGEST_TEXT = 4296
@@ -68,17 +68,17 @@ def _live(raw: bytes, trust: TrustBundle) -> Credential | Rejected:
         presentation = live.take_apart(raw)
     except ValueError as error:
         return Rejected(Reason.LIVE_MALFORMED, str(error))
-    verdict = _verify(cose.open_sign1(presentation.raw_pass), trust)
+    verdict = _verify(cose.open_sign1(presentation.raw_pass), trust, presentation.live)
     if isinstance(verdict, Rejected):
         return verdict
     if verdict.phone_key is None:
-        return Rejected(Reason.LIVE_NO_KEY, "the pass is bound to no phone", verdict)
+        return Rejected(Reason.LIVE_NO_KEY, "the pass is bound to no phone", replace(verdict, live=None))
     if not presentation.good(verdict.phone_key):
         return Rejected(Reason.LIVE_FORGED, "the signature is not of the phone the pass is bound to")
-    return replace(verdict, live=presentation.live)
+    return verdict
 
 
-def _verify(signed: cose.Signed, trust: TrustBundle) -> Credential | Rejected:
+def _verify(signed: cose.Signed, trust: TrustBundle, shown: Live | None = None) -> Credential | Rejected:
     signature = signed.signatures[0]
     if signature.kid in trust.revoked:
         return Rejected(Reason.PASS_KEY_REVOKED, f"key {signature.kid.hex()} was withdrawn")
@@ -88,7 +88,7 @@ def _verify(signed: cose.Signed, trust: TrustBundle) -> Credential | Rejected:
     if not signature.good(issuer.public_key):
         return Rejected(Reason.PASS_FORGED, f"the signature is not of key {signature.kid.hex()}")
     try:
-        credential = _claims(signature.kid, cose.decode_strict(signed.payload))
+        credential = _claims(signature.kid, cose.decode_strict(signed.payload), shown)
     except ValueError as error:
         return Rejected(Reason.PASS_MALFORMED, str(error))
     if credential.pass_class not in issuer.classes:
@@ -101,7 +101,7 @@ def _verify(signed: cose.Signed, trust: TrustBundle) -> Credential | Rejected:
     return credential
 
 
-def _claims(kid: bytes, value: object) -> Credential:
+def _claims(kid: bytes, value: object, shown: Live | None) -> Credential:
     claims = shape.mapping(value, "claims")
     shape.keys_within(claims, {EXP, NBF, CTI, CNF, PASS}, "claims")
     fields = shape.mapping(claims.get(PASS), "pass map")
@@ -123,6 +123,7 @@ def _claims(kid: bytes, value: object) -> Credential:
         plate=shape.text(fields.get(PLATE, ""), "plate", 12),
         status_index=shape.integer(fields[STATUS_INDEX], "status index", 0, 2**32) if STATUS_INDEX in fields else None,
         phone_key=_phone_key(claims[CNF]) if CNF in claims else None,
+        live=shown,
     )
 
 

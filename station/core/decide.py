@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from station.core import live
 from station.core.calendar import DAY_S
 from station.core.facts import Presented, Setting, Site, observe
@@ -22,6 +20,7 @@ from station.core.model import (
 from station.core.passback import Peers
 from station.core.policy import Degraded, Policy
 from station.core.reasons import REASONS, Matter, Reason
+from station.core.record import replace
 from station.core.status import StatusList
 
 Failed = tuple[Reason, str]

@@ -8,16 +8,16 @@ and how a station gets a key of its own: station.core.succession.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from station.core import cose, shape
+from station.core.digest import sha256
 from station.core.model import ClockState, Instant, PassClass, Rejected
 from station.core.reasons import Reason
+from station.core.record import dataclass
 
 ROOTS_NEEDED = 2
 FIELDS = {"type", "seq", "iat", "exp", "prev"}
@@ -107,7 +107,7 @@ class TrustBundle:
 
 def kid_of(public_key: bytes) -> bytes:
     """Return the key id of an Ed25519 public key (32 bytes): the first 4 bytes of its SHA-256."""
-    return hashlib.sha256(public_key).digest()[: cose.KID_LENGTH]
+    return sha256(public_key)[: cose.KID_LENGTH]
 
 
 def envelope_of(signed: cose.Signed, signers: tuple[bytes, ...], raw: bytes) -> Envelope:
@@ -120,7 +120,7 @@ def envelope_of(signed: cose.Signed, signers: tuple[bytes, ...], raw: bytes) -> 
         issued=shape.integer(fields.get("iat"), "iat"),
         expires=shape.integer(fields.get("exp"), "exp"),
         previous=None if previous is None else shape.octets(previous, "prev", 32),
-        hash=hashlib.sha256(raw).digest(),
+        hash=sha256(raw),
         signers=signers,
         fields=fields,
         raw=raw,

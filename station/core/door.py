@@ -15,9 +15,10 @@ both. Commands are returned in the order in which they must be carried out. Time
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from enum import StrEnum
 from operator import attrgetter
+
+from station.core.record import dataclass, replace
 
 
 class DoorState(StrEnum):

@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from station.core.model import Instant
+from station.core.record import dataclass
 
 GENESIS = bytes(32)
 """The hash before the first event of a stream."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from station.core import passback
@@ -25,6 +24,7 @@ from station.core.model import (
     TemperatureReading,
 )
 from station.core.passback import NO_HISTORY, History, Peers, Quota
+from station.core.record import dataclass
 
 LEVELS = ("locked-down", "control", "precaution", "open")
 RISKS = ("high", "medium", "low", "unknown")

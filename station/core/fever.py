@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from statistics import median
 
 from station.core.calibration import FACTORY, Calibration, Correction
 from station.core.model import Band, TemperatureReading
 from station.core.optics import LEAST_SHARE, Optics
+from station.core.record import dataclass
 
 FEWEST_SAMPLES = 3
 FACE_FLOOR_C = 28.0

@@ -12,11 +12,11 @@ Times are monotonic microseconds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from station.core.model import Decision, Outcome
 from station.core.reasons import REASONS, Matter, Reason
+from station.core.record import dataclass
 from station.core.signals import Signal
 
 

@@ -8,17 +8,11 @@ the low one is taken, so that each presentation has one text. A screenshot dies 
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from cryptography.hazmat.primitives.hashes import SHA256
-
 from station.core import cose, shape
+from station.core.digest import sha256
 from station.core.model import Instant, Live
 from station.core.reasons import Reason
+from station.core.record import dataclass
 
 PREFIX = "EL1:"
 LABEL = "EPL1"
@@ -30,7 +24,6 @@ NONCE_LENGTH = 8
 _ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 """The order of P-256 (SEC 2, 2.4.2)."""
 _WITHOUT_NONCE, _WITH_NONCE = 3, 4
-_CURVE, _SHA256 = ec.SECP256R1(), ec.ECDSA(SHA256())
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,20 +36,15 @@ class Presentation:
 
     def good(self, phone_key: bytes) -> bool:
         """Say whether the phone with this key (compressed P-256, 33 bytes) signed the presentation."""
-        r, s = int.from_bytes(self.signature[:32], "big"), int.from_bytes(self.signature[32:], "big")
-        if s > _ORDER // 2:
-            return False
-        try:
-            key = ec.EllipticCurvePublicKey.from_encoded_point(_CURVE, phone_key)
-            key.verify(encode_dss_signature(r, s), covered(self.raw_pass, self.live), _SHA256)
-        except (InvalidSignature, ValueError):  # ValueError: no point of the curve has this x
-            return False
-        return True
+        from station.core import es256  # noqa: PLC0415 - loaded with the first live code
+
+        low = int.from_bytes(self.signature[32:], "big") <= _ORDER // 2
+        return low and es256.good(phone_key, self.signature, covered(self.raw_pass, self.live))
 
 
 def covered(raw_pass: bytes, live: Live) -> bytes:
     """Return the bytes that the phone signs."""
-    digest = hashlib.sha256(raw_pass).digest()
+    digest = sha256(raw_pass)
     return cose.encode([LABEL, digest, live.t] if live.nonce is None else [LABEL, digest, live.t, live.nonce])
 
 

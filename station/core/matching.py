@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from station.core.facts import FACTS, NUMERIC, OPERATORS, Facts
+from station.core.record import dataclass
 
 
 @dataclass(frozen=True, slots=True)

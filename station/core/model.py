@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from station.core.reasons import REASONS, Matter, Reason
+from station.core.record import dataclass
 
 Text = Mapping[str, str]
 """One message in every language of the station: {"zh": ..., "en": ...}."""

@@ -8,7 +8,8 @@ of the signal: the other half comes from hair, brows, temples, or the wall.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+
+from station.core.record import dataclass
 
 FOREHEAD_MM = 60.0
 """Diameter of the bare skin between brows and hair."""

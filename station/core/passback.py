@@ -6,10 +6,10 @@ Passages at other gates of the same site count as the station's own once it has 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 
 from station.core.model import Credential, Direction, Instant, PassClass, Text
+from station.core.record import dataclass
 
 DAY_S = 86_400
 KEEP_DAYS = 8

@@ -8,7 +8,6 @@ A notice without passages says that there were none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from station.core import cose, shape
 from station.core.credential import DIRECTION_BITS
@@ -16,6 +15,7 @@ from station.core.documents import Role, TrustBundle
 from station.core.model import Direction, Rejected
 from station.core.passback import Passage
 from station.core.reasons import Reason
+from station.core.record import dataclass
 
 TYPE = "peer"
 MOST_PASSAGES = 2000

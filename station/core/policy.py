@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 from station.core.calendar import Calendar
@@ -16,6 +15,7 @@ from station.core.matching import Condition, MatchTable, compile_rows
 from station.core.model import ClockState, Instant, Outcome, Text
 from station.core.passback import Quota
 from station.core.reasons import Matter, Reason
+from station.core.record import dataclass, field
 
 DEFAULT_LEVEL, DEFAULT_RISK = "open", "unknown"
 FOREVER = 2**40

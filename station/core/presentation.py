@@ -7,7 +7,8 @@ refused once. Refusals of one text that keep coming, and any flood of texts, are
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from station.core.record import dataclass, field, replace
 
 MOST_MARKS = 64
 """Texts and identities remembered at once; beyond this the one unseen for longest is forgotten."""

@@ -6,8 +6,9 @@ a test holds both files against this table. BACnet names: ANSI/ASHRAE 135, BACne
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from station.core.record import dataclass
 
 
 class Matter(StrEnum):

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from station.core.facts import Facts
 from station.core.model import Band, Outcome, Text
 from station.core.passback import Peers
 from station.core.policy import Degraded, Policy, Rule
 from station.core.reasons import REASONS, Reason
+from station.core.record import dataclass, replace
 
 NO_RULE = "check:no-rule"
 

@@ -5,8 +5,9 @@ Colour never stands alone: each signal has its own blink pattern, its own sound 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from station.core.record import dataclass
 
 
 class Signal(StrEnum):

@@ -10,8 +10,6 @@ right to sign visitors' passes for that station alone, for at most a day. Centra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from station.core import cose, shape
@@ -29,6 +27,7 @@ from station.core.documents import (
 )
 from station.core.model import PassClass, Rejected
 from station.core.reasons import Reason
+from station.core.record import dataclass
 
 ROOTS = 3
 FIRST_SET = 1

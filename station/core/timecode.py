@@ -7,13 +7,12 @@ The nonce makes it fresh: it was signed between the moment the station drew the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from station.core import base45, cose, shape
 from station.core.documents import Role, TrustBundle
 from station.core.live import NONCE_LENGTH
 from station.core.model import Rejected
 from station.core.reasons import Reason
+from station.core.record import dataclass
 
 PREFIX = "ET1:"
 TYPE = "time"

@@ -8,9 +8,8 @@ last known one, which is a floor and not an answer: who needs the time goes to t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from station.core.model import ClockState, Instant
+from station.core.record import dataclass, replace
 
 DRIFT = 50e-6
 """Holdover grows by 50 ppm: a crystal over the temperature range of an outdoor box."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from station.core.record import dataclass
 
 ALLOWED = 5
 WINDOW_US = 50_000_000
