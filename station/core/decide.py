@@ -6,7 +6,6 @@ from station.core import live
 from station.core.calendar import DAY_S
 from station.core.facts import Presented, Setting, Site, observe
 from station.core.model import (
-    Band,
     ClockState,
     Credential,
     Decision,
@@ -17,10 +16,10 @@ from station.core.model import (
     Status,
     Text,
 )
-from station.core.passback import Peers
 from station.core.policy import Degraded, Policy
 from station.core.reasons import REASONS, Matter, Reason
 from station.core.record import replace
+from station.core.ruling import rule_on
 from station.core.status import StatusList
 
 Failed = tuple[Reason, str]
@@ -123,26 +122,6 @@ def decide(
     if policy is None:
         return cannot(Reason.NO_POLICY, "check:policy")
     facts = observe(credential, status, presented, site, setting_of(credential, site, policy, statuses), now)
-    rule = policy.first_match(facts, now.seconds)
-    unheard = presented.history.peers is Peers.UNHEARD and policy.hangs_on_memory(rule, facts, now.seconds)
-    if rule is None:
-        no_rule = decision(Outcome.REFER, Reason.NO_RULE, "check:no-rule")
-        return _alone(no_rule) if unheard else _degrade(no_rule, policy)
-    ruled = decision(rule.outcome, rule.reason, rule.id, rule.say)
-    return _sensor_excused(_alone(ruled) if unheard else ruled, site, policy)
-
-
-def _alone(decision: Decision) -> Decision:
-    """Mark what other gates of the site might know better: the guard, not a refusal, answers for it."""
-    refers = decision.outcome is Outcome.DENY
-    return replace(decision, local=True, outcome=Outcome.REFER if refers else decision.outcome)
-
-
-def _sensor_excused(decision: Decision, site: Site, policy: Policy) -> Decision:
-    """A rule that wants what no sensor can give, or holds a faulty one against the person, ends at the guard."""
-    band = decision.reading.band
-    unmeasurable = decision.outcome is Outcome.MEASURE and not (site.can_measure and band is Band.NOT_MEASURED)
-    if unmeasurable or (decision.outcome is Outcome.DENY and band in (Band.FAULT, Band.OUT_OF_RANGE)):
-        excused = replace(decision, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
-        return _degrade(excused, policy)
-    return decision
+    _, ruling = rule_on(facts, policy, now.seconds, can_measure=site.can_measure)
+    ruled = decision(ruling.outcome, ruling.reason, ruling.rule, ruling.say)
+    return replace(ruled, local=True) if ruling.local else ruled
