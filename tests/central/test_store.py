@@ -155,6 +155,30 @@ def test_collectors_side_by_side(url: str) -> None:
         store.close()
 
 
+@pytest.mark.parametrize("_again", range(10))
+def test_a_new_database_opened_by_many_at_once(url: str, _again: int) -> None:
+    """Several collectors that start on an empty database at one moment all come up, with one generation."""
+    together, faults = threading.Barrier(6), list[BaseException]()
+    stores = [Store(url) for _ in range(6)]
+
+    def start(store: Store) -> None:
+        together.wait(30)
+        try:
+            store.open()
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion below
+            faults.append(error)
+
+    threads = [threading.Thread(target=start, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert faults == []
+    assert len({store.generation for store in stores}) == 1
+    for store in stores:
+        store.close()
+
+
 def test_columns_hold_what_the_event_says(store: Store) -> None:
     """The columns for queries repeat the payload; what a database cannot take is only in raw."""
     rows = [
