@@ -40,7 +40,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _write_ahead(connection: Any) -> None:
-    """Switch a file to WAL. While another process does the same, SQLite refuses at once: its own waiting is left out."""
+    """Switch a file to WAL. While another process does it too, SQLite refuses at once, without waiting."""
     until = time.monotonic() + BUSY_S
     while True:
         try:
