@@ -98,6 +98,8 @@ class TrustBundle:
     keys: Mapping[bytes, KeyEntry]
     revoked: frozenset[bytes] = frozenset()
     """Keys that the status manifest in force withdraws, faster than a new bundle would."""
+    personal: bytes | None = None
+    """Central's public key (X25519, 32 bytes) for personal fields; without one none are kept."""
 
     def key(self, kid: bytes, role: Role) -> KeyEntry | None:
         """Return the key with this id if it has the role and was not withdrawn."""
@@ -166,12 +168,13 @@ def open_trust(raw: bytes, roots: Sequence[bytes]) -> TrustBundle | Rejected:
 def _bundle(envelope: Envelope) -> TrustBundle | Rejected:
     if envelope.type is not DocumentType.TRUST:
         return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"a {envelope.type} document in place of a trust bundle")
-    shape.keys_within(envelope.fields, FIELDS | {"keys"}, "trust bundle")
+    shape.keys_within(envelope.fields, FIELDS | {"keys", "personal"}, "trust bundle")
+    personal = envelope.fields.get("personal")
     entries = [_key_entry(row) for row in shape.sequence(envelope.fields.get("keys"), "keys", 1000)]
     keys = {entry.kid: entry for entry in entries}
     if len(keys) < len(entries):
         return Rejected(Reason.DOCUMENT_MALFORMED, "two keys share a key id")
-    return TrustBundle(envelope, keys)
+    return TrustBundle(envelope, keys, personal=None if personal is None else shape.octets(personal, "personal", 32))
 
 
 def open_document(raw: bytes, expected: DocumentType, trust: TrustBundle, zone: str) -> Envelope | Rejected:

@@ -1,10 +1,10 @@
 """Personal fields (masked name, plate) sealed for central, so that a stolen card reveals none.
 
-At each start the station makes a key that lives in its memory alone. It sends that key to central, sealed with HPKE (RFC
-9180: X25519, HKDF-SHA-256, ChaCha20-Poly1305) under the public key that the trust bundle names. With a subkey for each
-stream it seals what an event knows of a person; the number of the event is the nonce. The event's hash covers the digest
-of the sealed bytes, not what they say: central can erase them and the chain stays whole. Eight random bytes go into
-each, or somebody who holds the key could still try every plate against a digest that remained.
+At each start the station makes a key that lives in its memory alone, and sends it to central, sealed with HPKE (RFC
+9180: X25519, HKDF-SHA-256, ChaCha20-Poly1305) under the public key that the trust bundle names. With a subkey for
+each stream it seals what an event knows of a person; the number of the event is the nonce. The event's hash covers
+the digest of the sealed bytes, not what they say: central can erase them and the chain stays whole. Eight random bytes
+go into each, or whoever holds the key could still try every plate against a digest that remained.
 """
 
 from __future__ import annotations

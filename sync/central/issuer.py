@@ -50,7 +50,11 @@ class DocumentShelf:
 
     def sign_trust(self, keyring: Keyring, valid: tuple[int, int]) -> bytes:
         """Sign a trust bundle that names every key of the keyring, with two roots. `valid`: (iat, exp)."""
-        fields = {"keys": [_key_map(record) for record in keyring.records()]}
+        personal = keyring.personal.public()
+        fields = {
+            "keys": [_key_map(record) for record in keyring.records()],
+            **({} if personal is None else {"personal": personal}),
+        }
         path = self.path(DocumentType.TRUST)
         roots = [(root.kid, root.private) for root in keyring.root_sets.signing()]
         return _keep(path, cose.sign(self._payload(DocumentType.TRUST, path, fields, valid), roots))

@@ -29,6 +29,7 @@ def add(commands: Commands) -> None:
     rotate.add_argument("--days", type=int, default=365, help="validity of the new trust bundle, default 365")
     with_office(rotate, _rotate)
     _issuer_command(keys)
+    with_office(keys.add_parser("personal", help="make the key that opens sealed names and plates"), _personal)
     trust = keys.add_parser("trust", help="sign a trust bundle that names every key, with two roots")
     trust.add_argument("--days", type=int, default=365, help="validity, default 365")
     with_office(trust, _trust)
@@ -93,6 +94,14 @@ def _trust(options: argparse.Namespace) -> Iterator[str]:
     shelf = DocumentShelf(options.office)
     shelf.sign_trust(Keyring(options.office), valid(options.days))
     yield f"{shelf.path(DocumentType.TRUST)}: {DocumentType.TRUST} {shelf.seq(DocumentType.TRUST)}"
+
+
+def _personal(options: argparse.Namespace) -> Iterator[str]:
+    key = Keyring(options.office).personal
+    key.create()
+    yield f"{key.path}: opens the personal fields that stations seal; keep it offline, and a copy of it"
+    yield f"Now: gate-central keys trust --office {options.office}, then publish it."
+    yield "Before that no station keeps names or plates at all."
 
 
 # --- issuing keys ----------------------------------------------------------------------------------------------------

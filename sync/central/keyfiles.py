@@ -8,6 +8,8 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from station.core.documents import kid_of
 
@@ -42,7 +44,7 @@ def new_key() -> SigningKey:
     return SigningKey(kid_of(public_bytes(private)), private)
 
 
-def write_private(path: Path, key: Ed25519PrivateKey) -> None:
+def write_private(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
     """Write a new key file that its owner alone can read. Raises KeyringError rather than overwrite one."""
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -56,14 +58,19 @@ def write_private(path: Path, key: Ed25519PrivateKey) -> None:
         os.fsync(file.fileno())
 
 
-def read_private(path: Path) -> SigningKey:
-    """Read a key file. Raises KeyringError, also where others could read it."""
+def load_private(path: Path) -> PrivateKeyTypes:
+    """Read a key file of any kind. Raises KeyringError, also where others could read it."""
     try:
         if path.stat().st_mode & OPEN_TO_OTHERS:
             raise KeyringError(f"{path} can be read by others; run: chmod 600 {path}, and consider the key known")
-        key = serialization.load_pem_private_key(path.read_bytes(), None)
+        return serialization.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError) as error:
         raise KeyringError(f"{path}: no key can be read ({error}); make one with: gate-central keys") from error
+
+
+def read_private(path: Path) -> SigningKey:
+    """Read a signing key's file. Raises KeyringError, also where others could read it."""
+    key = load_private(path)
     if not isinstance(key, Ed25519PrivateKey):
         raise KeyringError(f"{path}: not an Ed25519 key")
     return SigningKey(kid_of(public_bytes(key)), key)

@@ -2,6 +2,7 @@
 
 OFFICE/roots, OFFICE/roots-N    the sets of roots (sync/central/roots.py); keep them offline
 OFFICE/keys/NAME.key            issuing keys
+OFFICE/personal, OFFICE/personal.pub   opens personal fields (sync/central/personal_key.py); the key stays offline
 OFFICE/keys.json                what the trust bundle says of each key (public)
 """
 
@@ -22,6 +23,7 @@ from sync.central.keyfiles import (
     replace_file,
     write_private,
 )
+from sync.central.personal_key import PersonalKey
 from sync.central.roots import RootSets
 
 __all__ = ["KeyRecord", "Keyring", "KeyringError", "SigningKey", "public_bytes", "replace_file"]
@@ -47,6 +49,7 @@ class Keyring:
         """`office`: the folder; nothing is read yet."""
         self.office = office
         self.root_sets = RootSets(office)
+        self.personal = PersonalKey(office)
         self._list = office / "keys.json"
 
     def create_roots(self) -> list[bytes]:

@@ -10,14 +10,16 @@ import pytest
 
 from station.core import cose
 from station.core.credential import parse, write
-from station.core.documents import DocumentType, kid_of, open_document, open_trust
+from station.core.documents import DocumentType, TrustBundle, kid_of, open_document, open_trust
 from station.core.model import Credential, Direction, PassClass, Rejected
 from station.core.reasons import Reason
+from station.core.sealing import Personal, Sealer, open_key, unseal
 from station.core.status import StatusManifest, read_manifest
 from station.core.succession import FIRST_SET, RootSet, open_roots
 from station.documents import Taken
 from sync.central.keys import Keyring, KeyringError
 from sync.central.office_trust import newest_bundle
+from sync.central.personal_key import read_personal
 from sync.central.status_register import MOST_REVOKED
 from tests.central.bureau import Bureau, Post, seconds, visitor_request
 from tests.sync.lab import STATION, ZONE
@@ -322,3 +324,29 @@ def test_the_keyring_of_an_older_office_still_works(tmp_path: Path) -> None:
     assert keyring.root_sets.current() == RootSet(FIRST_SET, tuple(public))
     with pytest.raises(KeyringError, match="never overwritten"):
         keyring.create_roots()
+
+
+# --- personal fields -------------------------------------------------------------------------------------------------
+
+
+def test_the_bundle_names_the_key_for_personal_fields(bureau: Bureau) -> None:
+    """Made once, never overwritten, its owner's alone; the next bundle names it, and what is sealed for it opens."""
+    before = open_trust(bureau.document("trust"), bureau.first_roots)
+    assert isinstance(before, TrustBundle)
+    assert before.personal is None
+    bureau.run("keys", "personal")
+    bureau.run("keys", "trust")
+    trust = open_trust(bureau.document("trust"), bureau.first_roots)
+    assert isinstance(trust, TrustBundle)
+    path = bureau.folder / "personal" / "personal.key"
+    sealer = Sealer(trust.personal or b"")
+    key = open_key(sealer.sealed_key, read_personal(path))
+    assert unseal(key, 1, 2, sealer.seal(1, 2, Personal("王*"))) == Personal("王*")
+    assert modes(bureau.folder)["personal/personal.key"] == 0o600
+    with pytest.raises(KeyringError, match="never overwritten"):
+        bureau.keyring.personal.create()
+    with pytest.raises(KeyringError, match="not a key for personal fields"):
+        read_personal(next((bureau.folder / "keys").glob("*.key")))
+    path.chmod(0o640)
+    with pytest.raises(KeyringError, match="chmod 600"):
+        read_personal(path)
