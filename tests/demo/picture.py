@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from tests.browser import launched
 from tests.demo.actor import Actor
 from tests.demo.crowd import crowd
 from tests.demo.rig import GUARD, PIN, Rig
 
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 SHOWN = ("resident", "visitor", "worker", "vehicle", "expired", "revoked", "home quarantine", "face cold", "payment")
 
 
@@ -43,8 +43,7 @@ def main(target: Path) -> int:
 
 
 def _photograph(url: str, target: Path, last_moment: Callable[[], None]) -> None:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+    with launched() as browser:
         page = browser.new_page(viewport={"width": 1280, "height": 800})
         page.goto(url)
         sign_in(page)
@@ -52,7 +51,6 @@ def _photograph(url: str, target: Path, last_moment: Callable[[], None]) -> None
         last_moment()
         page.wait_for_selector('[data-lane="out"][data-signal="granted"]')
         page.screenshot(path=str(target))
-        browser.close()
 
 
 def sign_in(page: Page) -> None:

@@ -8,13 +8,9 @@ import cbor2
 import pytest
 
 from station.core import base45
+from tests.browser import needs_chromium
 
-from .conftest import CHROMIUM
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 def test_base45_agrees_with_the_station(phone):

@@ -10,17 +10,14 @@ from drivers.camera.recorded import load_gray
 from station.core import base45
 from station.core.credential import parse
 from station.core.model import Credential, Live
+from tests.browser import ARGUMENTS, CHROMIUM, needs_chromium
 from tests.core.issuing import NOW, TRUST, TYPICAL, pass_text
 
-from .conftest import ARGUMENTS, CHROMIUM
 from .device import measured
 
 NONCE = bytes.fromhex("3f2a91c077de0b14")
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 # --- the key ---------------------------------------------------------------------------------------------------------

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from station.core import base45
 from station.core.model import Live
 from sync.central.phone_page import write_page
+from tests.browser import needs_chromium
 from tests.core.issuing import DAY_S, NOW, TYPICAL, pass_text
 
-from .conftest import CHROMIUM
 from .device import PhoneServer, link
 
 NONCE = bytes.fromhex("3f2a91c077de0b14")
@@ -23,10 +23,7 @@ STRANGE_KEY = (
 )
 STRANGE = pass_text(phone_key=STRANGE_KEY)
 
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium"),
-]
+pytestmark = [pytest.mark.browser, needs_chromium]
 
 
 # --- taking a pass ---------------------------------------------------------------------------------------------------

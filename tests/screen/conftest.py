@@ -30,20 +30,11 @@ from station.ports import (
     VisitorRequest,
 )
 from station.screen.serve import ScreenServer
+from tests.browser import chromium
+
+__all__ = ["chromium"]
 
 NAME, PIN = "g07", "402716"
-CHROMIUM = Path("/usr/bin/chromium")
-ARGUMENTS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-needs_chromium = pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Chromium: apt-get install chromium")
 
 
 def both(zh: str, en: str) -> dict[str, str]:
@@ -268,16 +259,6 @@ def watch(page) -> Iterator[Callable[[], Events]]:
 
 
 # --- a real browser --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[object]:
-    """Debian's Chromium, driven by Playwright."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install -e .[dev])")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(params=[(1024, 600), (1920, 1080)], ids=["1024x600", "1920x1080"])

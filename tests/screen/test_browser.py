@@ -11,8 +11,9 @@ from station.core.model import Direction, Outcome
 from station.core.reasons import Reason
 from station.core.signals import PATTERNS, Signal
 from station.ports import Condition, GuardRequest, HealthView, StationView
+from tests.browser import needs_chromium
 
-from .conftest import NAME, PIN, a_view, both, lane, needs_chromium, passage, sign_in, snapshot
+from .conftest import NAME, PIN, a_view, both, lane, passage, sign_in, snapshot
 
 NOW_US = time.time_ns() // 1000 - 23_000_000
 

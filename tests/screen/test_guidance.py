@@ -12,8 +12,9 @@ from station.core.reasons import Reason
 from station.core.signals import PATTERNS, Signal
 from station.ports import GuardRequest, GuardVerb
 from station.wording import reason, text
+from tests.browser import needs_chromium
 
-from .conftest import NAME, PIN, a_view, lane, needs_chromium, sign_in, snapshot
+from .conftest import NAME, PIN, a_view, lane, sign_in, snapshot
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

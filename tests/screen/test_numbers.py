@@ -12,8 +12,9 @@ from station.core.reasons import Reason
 from station.core.signals import Signal
 from station.screen import codes
 from station.wording import reason, text
+from tests.browser import needs_chromium
 
-from .conftest import a_view, both, lane, needs_chromium, snapshot
+from .conftest import a_view, both, lane, snapshot
 
 NUMBER, NEXT_NUMBER = "09f3a0c11b2d4e5f", "ffffffffffffffff"
 PAGE = "https://pass.example.org/gate/"

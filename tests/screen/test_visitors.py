@@ -18,9 +18,10 @@ from station.core.succession import with_own_key
 from station.ports import SignInAttempt, VisitorAnswer, VisitorRequest
 from station.screen import app
 from station.wording import text
+from tests.browser import needs_chromium
 from tests.core.issuing import TRUST, ZONE, signing_key
 
-from .conftest import both, needs_chromium, sign_in, snapshot
+from .conftest import both, sign_in, snapshot
 
 HOUR_S = 3600
 OWN = signing_key("the station's own key")

@@ -10,12 +10,12 @@ import pytest
 
 from drivers.decoder import read_still
 from station.core.events import Event
+from tests.browser import launched, needs_chromium
 from tests.demo.audit import edges
 from tests.demo.crowd import phone
 from tests.demo.office import ZONE
 from tests.demo.processes import command, until
 from tests.demo.rig import GUARD, PIN, STATION, Rig
-from tests.screen.conftest import ARGUMENTS, CHROMIUM, needs_chromium
 
 pytestmark = [pytest.mark.browser, needs_chromium, pytest.mark.timeout(180)]
 
@@ -51,9 +51,7 @@ def rig(tmp_path):
 
 def issue(url: str, folder: Path) -> str:
     """Issue a visitor's pass as a guard does; return what the reader reads from the screen."""
-    api = pytest.importorskip("playwright.sync_api", reason="needs playwright (pip install -e .[dev])")
-    with api.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+    with launched() as browser:
         window = browser.new_page(viewport={"width": 1024, "height": 600})
         window.goto(url)
         window.wait_for_selector(".digits b")
@@ -67,7 +65,6 @@ def issue(url: str, folder: Path) -> str:
         window.click("#visitor [type=submit]")
         window.wait_for_selector("#visitor-pass[open] svg")
         window.locator("#visitor-code svg").screenshot(path=folder / "slip.png")
-        browser.close()
     (code,) = read_still(folder / "slip.png")
     return code.text
 
