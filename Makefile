@@ -5,8 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?= 0
 SEED ?= 1
+LAB ?= ../shared/lab
+CUTS ?= 500
 
-.PHONY: help demo test check format bench-eye bench-pass bench-fever bench-lane install uninstall picture lock clean
+.PHONY: help demo test check format bench-eye bench-pass bench-fever bench-lane bench-sync test-lab powercut install uninstall picture lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -53,6 +55,16 @@ bench-lane: $(VENV)/.ready  ## a million simulated passages, and how long a veri
 
 bench-fever: $(VENV)/.ready  ## the temperature screening against a single reading, with SEED=n; writes docs/fever
 	$(BIN)/python -m tests.fever.bench --seed $(SEED)
+
+bench-sync: $(VENV)/.ready  ## central's collector against its peers, with SEED=n (needs node and npm); writes docs/sync
+	@sh .ci/packages.sh test
+	$(BIN)/python -m tests.sync_bench.bench --seed $(SEED)
+
+test-lab: $(VENV)/.ready  ## the installed station on a real kernel, in the hardware lab in LAB=../shared/lab
+	LAB=$(LAB) $(BIN)/python -m pytest tests/lab
+
+powercut: $(VENV)/.ready  ## CUTS=500 power cuts of the journal under traffic, with SEED=n, in the hardware lab
+	LAB=$(LAB) $(BIN)/python -m tests.powercut.bench --cuts $(CUTS) --seed $(SEED)
 
 install:         ## install the station on this machine (as root): docs/how-to/install.md
 	sh systemd/install.sh

@@ -20,6 +20,8 @@ if [ "${1:-demo}" = test ]; then
     need chromium chromium
     need systemd systemd-analyze
     need shellcheck shellcheck
+    need espeak-ng espeak-ng
+    need alsa-utils aplay
 fi
 
 [ -z "$missing" ] && exit 0

@@ -31,6 +31,7 @@ SETTLE_S = {
     "break_glass": 0.03,
     "tamper": 0.05,
     "block": 0.05,
+    "duress": 0.03,
 }
 """How long a level must hold before it counts, seconds. Contacts bounce for some 10 ms, a finger presses for 50 ms."""
 _LOOK_S = 0.5
@@ -47,6 +48,7 @@ _REPORTS: dict[str, tuple[InputKind, InputKind | None]] = {
     "passage": (InputKind.PASSAGE, None),
     "tamper": (InputKind.TAMPER, InputKind.TAMPER_CLEARED),
     "block": (InputKind.BLOCKED, InputKind.UNBLOCKED),
+    "duress": (InputKind.DURESS, None),
 }
 """What each input reports when it becomes active and inactive; the order in which they are read."""
 _EGRESS = ("fire", "break_glass", "rex")

@@ -70,6 +70,7 @@ class _Relay:
 
     def __init__(self, relay: RelayConfig, factory: Any, name: str) -> None:
         self._config, self._name = relay, f"{name}: relay"
+        self._energised = False
         try:
             factory.pin(relay.pin).input_with_pull(needed_pull(relay))
             self._device = OutputDevice(
@@ -85,6 +86,10 @@ class _Relay:
         """Energise or not, as the mode wants it. Raises DeviceFault."""
         self._energise(unlocked == (self._config.mode == "fail-secure"))
 
+    def renew(self) -> None:
+        """Write the level it has once more. Raises DeviceFault."""
+        self._energise(self._energised)
+
     def close(self) -> None:
         """De-energise and give the pin back, with its pull. Raises DeviceFault."""
         try:
@@ -97,6 +102,7 @@ class _Relay:
             self._device.value = on
         except Exception as error:
             raise _pin_fault(self._name, self._config.pin, error) from error
+        self._energised = on
 
 
 class LaneOutputs:
@@ -151,7 +157,12 @@ class LaneOutputs:
                 self._drive(unlocked=False)
 
     def release(self, cause: Release, seconds: float) -> None:
-        """Egress: unlock now and hold it so against `lock` for `seconds` (inf: until `end_release`)."""
+        """Egress: unlock now and hold it so against `lock` for `seconds` (inf: until `end_release`).
+
+        An exit through a pulsed relay is a pulse: the control of the turnstile or barrier does the rest.
+        """
+        if cause is Release.REX and self._pulse_s is not None:
+            seconds = self._pulse_s
         with self._changed:
             until = time.monotonic() + seconds
             self._held_until[cause] = max(until, self._held_until.get(cause, -math.inf))
@@ -165,6 +176,18 @@ class LaneOutputs:
         with self._changed:
             self._held_until.pop(cause, None)
             self._changed.notify()
+
+    def obeys(self) -> bool:
+        """Say whether the relay takes a level: it is given the one it has once more, so nothing moves."""
+        with self._changed:
+            if self._closed:
+                return False
+            if self._untaken is None:
+                try:
+                    self._relay.renew()
+                except DeviceFault:
+                    return False
+            return self._untaken is None
 
     def signal(self, signal: Signal) -> None:
         """Show LED and buzzer patterns of `station.core.signals.PATTERNS`; interrupts the pattern before."""

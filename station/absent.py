@@ -11,6 +11,7 @@ from typing import Any
 
 from station.core.events import GENESIS, Kind, Payload
 from station.core.model import Instant
+from station.core.retention import Disk
 from station.core.signals import Signal
 from station.journal import FILE, Change, Journal, JournalFault
 from station.ports import DeviceFault, Release
@@ -37,6 +38,10 @@ class AbsentOutputs:
     def end_release(self, cause: Release) -> None:
         """Nothing to do."""
 
+    def obeys(self) -> bool:
+        """Never: there is no relay."""
+        return False
+
     def signal(self, signal: Signal) -> None:
         """Nothing to do: the screen shows the fault."""
 
@@ -61,6 +66,10 @@ class AbsentJournal(Journal):
         """Raise the fault."""
         raise self._fault
 
+    def disk(self) -> Disk:
+        """Say nothing of the disk: that nothing can be recorded is said already."""
+        return Disk(used=0, free=1)
+
     def rows(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """Find nothing."""
         return []
@@ -77,7 +86,7 @@ class AbsentReserve(Reserve):
         self.records: list[bytes] = []
         self._fault = fault
 
-    def append(self, kind: Kind, payload: Mapping[str, object], now: Instant) -> None:
+    def append(self, kind: Kind, payload: Mapping[str, object], now: Instant, changes: Iterable[Change] = ()) -> None:
         """Raise the fault."""
         raise self._fault
 

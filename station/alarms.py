@@ -37,6 +37,8 @@ class Alarms:
 
     def expire(self) -> None:
         """End what has rung for its time."""
+        if not self._ends_us:
+            return
         now_us = self._clock.now().mono_us
         for name in [name for name, at in self._ends_us.items() if now_us >= at]:
             self.set(name, rings=False)

@@ -35,6 +35,8 @@ class Challenge:
 
     def answerable(self, now: Instant) -> frozenset[bytes]:
         """Return the numbers that a phone's live code may answer now."""
+        if not self._drawn:
+            return frozenset()
         return frozenset(number for number, at in self._drawn.items() if now.mono_us - at <= 2 * SHOWN_US)
 
     def drawn_us(self, number: bytes, now: Instant) -> int | None:

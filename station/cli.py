@@ -19,7 +19,7 @@ from drivers.mlx90614 import open_thermometer
 from drivers.outputs import drive_safe
 from drivers.pins import factory
 from drivers.twins.world import World
-from station import __version__, guards, pass_show, policy_cli, visitor_request
+from station import __version__, guards, pass_show, policy_cli, visitor_request, voice_cli
 from station.config import Config, ConfigError, load
 from station.core import scan
 from station.core.model import Rejected
@@ -78,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     policy_cli.add_actions(command("policy", _no_action, "check, explain and try policies"))
     _guard_commands(command("guard", _no_action, "who may sign in at the guard screen"))
     _visitor_key_commands(command("visitor-key", _no_action, "the station's own key, for visitors' passes"))
+    voice_cli.add_actions(command("voice", _no_action, "the loudspeaker: render its sentences, and try it"))
     simulation.add_arguments(command("simulate", simulation.run, simulation.ABOUT))
     command("safe-outputs", _safe_outputs, "drive every output to its safe level (ExecStopPost)")
     emissivity = command("emissivity", _emissivity, "write the configured emissivity into the thermometer of a lane")
@@ -110,6 +111,7 @@ def _guard_commands(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(required=True, metavar="ACTION")
     for name, run, about in (
         ("add", _guard_add, "add a guard or set a new PIN (asked for, or one line on standard input)"),
+        ("duress", _guard_duress, "set a guard's duress PIN (asked for, or one line); an empty one takes it away"),
         ("remove", _guard_remove, "remove a guard"),
         ("list", _guard_list, "list the guards"),
     ):
@@ -143,7 +145,7 @@ def _run(options: argparse.Namespace) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    station = Station(config)
+    station = Station(config, lambda: load(options.config))
     try:
         station.run(stop, lambda url: logging.getLogger("station").info("ready; guard screen at %s", url))
     finally:
@@ -283,11 +285,20 @@ def _visitor_key(options: argparse.Namespace) -> int:
 # --- guards ----------------------------------------------------------------------------------------------------------
 
 
+def _asked(what: str) -> str:
+    return getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline().strip()
+
+
 def _guard_add(options: argparse.Namespace) -> int:
-    path = load(options.config).paths.guards
-    pin = getpass.getpass("PIN (6 to 12 digits): ") if sys.stdin.isatty() else sys.stdin.readline().strip()
-    guards.add(path, options.name, pin)
+    guards.add(load(options.config).paths.guards, options.name, _asked("PIN (6 to 12 digits)"))
     print(f"{options.name} can sign in")
+    return OK
+
+
+def _guard_duress(options: argparse.Namespace) -> int:
+    pin = _asked("Duress PIN (6 to 12 digits, no slip of the finger away from the PIN; empty: none)")
+    guards.set_duress(load(options.config).paths.guards, options.name, pin)
+    print(f"the duress PIN of {options.name} is {'set' if pin else 'taken away'}")
     return OK
 
 

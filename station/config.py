@@ -15,6 +15,7 @@ from station.core.calibration import Calibration, Correction
 from station.core.model import Direction
 from station.core.optics import Optics as Optic
 from station.core.optics import array, single
+from station.core.volume import Quiet, minute_of_day
 
 Pin = Annotated[int, Meta(ge=0, le=27, description="BCM number of a header pin")]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -291,6 +292,8 @@ class DoorConfig(_Struct, frozen=True):
     tamper: ButtonConfig | None = None
     block: ButtonConfig | None = None
     """A key switch that takes the lane out of service."""
+    duress: ButtonConfig | None = None
+    """A hidden button: central is told, and nothing is seen or heard here."""
     led: LedConfig | None = None
     buzzer: Pin | None = None
     unlock_s: Seconds = 5.0
@@ -320,6 +323,8 @@ class LaneConfig(_Struct, frozen=True):
     range: RangeConfig | None = None
     refusal_s: Seconds = 4.0
     guard_s: Seconds = 120.0
+    hand_raised_c: Annotated[float, Meta(ge=35, le=42)] = 37.3
+    """From here on what the guard's hand thermometer shows is raised, degrees Celsius."""
     escort_s: Seconds = 20.0
     """How long a pass waits for a second one, where the rules ask for two."""
     rearm_s: Seconds = 2.0
@@ -332,6 +337,68 @@ class ScreenConfig(_Struct, frozen=True):
     host: str = "127.0.0.1"
     port: Annotated[int, Meta(ge=0, le=65535)] = 8080
     passages: Annotated[int, Meta(ge=1, le=500)] = 50
+
+
+Volume = Annotated[int, Meta(ge=0, le=100, description="per cent of full scale")]
+TimeOfDay = Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+class QuietConfig(_Struct, frozen=True):
+    """A time of day at which the voice is quieter; it may reach past midnight."""
+
+    begins: TimeOfDay = msgspec.field(name="from")
+    ends: TimeOfDay = msgspec.field(name="to")
+    volume: Volume
+
+
+class VoiceConfig(_Struct, frozen=True):
+    """The loudspeaker: prompts for whoever stands there, announcements from central."""
+
+    enabled: bool = False
+    device: Annotated[str, Meta(pattern=r"^[A-Za-z0-9_:=,.-]{1,80}$")] = "default"
+    """ALSA's name of the card, as `aplay -L` lists it."""
+    languages: Annotated[tuple[Literal["zh", "en"], ...], Meta(min_length=1, max_length=2)] = ("zh", "en")
+    """In the order in which they are spoken."""
+    speed: Annotated[int, Meta(ge=80, le=300)] = 160
+    """Words a minute, as espeak-ng counts them."""
+    volume: Volume = 80
+    quiet: tuple[QuietConfig, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse to say everything twice in one language; msgspec adds the path."""
+        if len(set(self.languages)) < len(self.languages):
+            raise ValueError("`languages` names a language twice")
+
+    def table(self) -> tuple[Quiet, ...]:
+        """Return the quiet times as the core takes them."""
+        return tuple(Quiet(minute_of_day(row.begins), minute_of_day(row.ends), row.volume) for row in self.quiet)
+
+
+class RecordsConfig(_Struct, frozen=True):
+    """How the journal is looked after."""
+
+    probe_s: Seconds = 60.0
+    """After so long without an event a write without one shows whether the disk still works."""
+
+
+Share = Annotated[float, Meta(ge=0.1, le=0.99, description="used share of the disk")]
+
+
+class RetentionConfig(_Struct, frozen=True):
+    """How long the journal keeps what central has acknowledged, and what happens when the disk fills up."""
+
+    keep_days: Annotated[float, Meta(ge=1, le=3650)] = 30
+    evict_at: Share = 0.80
+    """From here on acknowledged rows go at any age, oldest first."""
+    alarm_at: Share = 0.95
+    """From here on nobody is let in by the rules; leaving is not touched."""
+    when_full: Literal["guard", "deny"] = "guard"
+    """Whether the guard decides then, or everybody is refused."""
+
+    def __post_init__(self) -> None:
+        """Refuse an alarm that comes before anything is evicted; msgspec adds the path."""
+        if self.alarm_at <= self.evict_at:
+            raise ValueError("`alarm_at` must be more than `evict_at`, or room is never made before the alarm")
 
 
 class TimeConfig(_Struct, frozen=True):
@@ -351,6 +418,9 @@ class Config(_Struct, frozen=True):
     hardware: HardwareConfig = HardwareConfig()
     screen: ScreenConfig = ScreenConfig()
     time: TimeConfig = TimeConfig()
+    retention: RetentionConfig = RetentionConfig()
+    records: RecordsConfig = RecordsConfig()
+    voice: VoiceConfig = VoiceConfig()
     interlock: tuple[tuple[Identifier, ...], ...] = ()
     """Groups of lanes of which only one may have its door open: a sluice is [["outer", "inner"]]."""
 
@@ -359,7 +429,7 @@ class Config(_Struct, frozen=True):
         return [(lane.id, lane.door) for lane in self.lane if lane.door is not None]
 
 
-INPUTS = ("contact", "bolt", "passage", "rex", "fire", "break_glass", "tamper", "block")
+INPUTS = ("contact", "bolt", "passage", "rex", "fire", "break_glass", "tamper", "block", "duress")
 """The inputs a door may have, by their names in the configuration."""
 
 

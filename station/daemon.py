@@ -13,16 +13,19 @@ from drivers.camera import open_camera
 from drivers.decoder import make_decoder
 from drivers.inputs import LaneInputs
 from drivers.light import open_light
+from drivers.loudspeaker import open_loudspeaker
 from drivers.outputs import LaneOutputs
 from drivers.pins import factory
 from drivers.reader import ReaderWorker
+from drivers.speech import FOLDER as VOICE_FOLDER
 from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
 from drivers.vl53l0x import open_range_sensor
 from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
-from station.config import Config, DoorConfig, LaneConfig
+from station.command_desk import CannotReloadError, new_boot_nonce
+from station.config import Config, ConfigError, DoorConfig, LaneConfig
 from station.core import baseline
 from station.core.events import Kind
 from station.core.facts import Site
@@ -36,7 +39,7 @@ from station.journal import JournalFault
 from station.lane_record import baseline_key
 from station.mailbox import Mailbox
 from station.notify import notify
-from station.ports import DeviceFault, Sighting
+from station.ports import DeviceFault, Sighting, Spoken
 from station.recorder import Recorder
 from station.records import can_open_journal, open_documents, open_journal, open_reserve
 from station.register import Register
@@ -54,9 +57,14 @@ MIND_EVERY_S = 2.0
 class Station:
     """One running station."""
 
-    def __init__(self, config: Config) -> None:
-        """Open everything. Raises JournalFault where nothing can be recorded; missing devices only degrade."""
-        self._config = config
+    def __init__(self, config: Config, reread: Callable[[], object] | None = None) -> None:
+        """Open everything. Raises JournalFault where nothing can be recorded; missing devices only degrade.
+
+        `reread` reads the configuration as it is now, and raises ConfigError; None: nothing starts the station anew.
+        """
+        self._config, self._reread = config, reread
+        self._reloading = False
+        self._boot_nonce, self._tell_boot_nonce = new_boot_nonce()
         self._mailbox = Mailbox()
         self._closing = contextlib.ExitStack()
         self._safety: dict[str, Callable[[], bool]] = {}
@@ -81,12 +89,19 @@ class Station:
             inbox,
             self._clock,
             self._health,
-            Register(self._recorder.journal, has_peers=config.station.site is not None),
+            Register(
+                self._recorder.journal,
+                has_peers=config.station.site is not None,
+                pending=self._recorder.pending(),
+            ),
             config,
+            self._boot_nonce,
         )
+        self._gate.commands.reload = self._reload if reread else None
         self._pins = self._open_pins()
         for lane in config.lane:
             self._add_lane(lane)
+        self._open_loudspeaker()
         self._closing.callback(self._stop_readers)
         self._screen = ScreenServer(self._gate, config.screen, config.paths.guards, config.station.live_page)
         self._gate.beat = Watchdog(self._safety).beat
@@ -97,13 +112,13 @@ class Station:
         paths = self._config.paths
         journal = open_journal(paths)
         self._clock = SystemClock(require_sync=self._config.time.require_sync, saved_us=journal.last_wall_us())
-        recorder = Recorder(journal, open_reserve(paths.state), self._journal_failed)
+        recorder = Recorder(journal, open_reserve(paths.state), self._journal_failed, self._config.records.probe_s)
         payload: dict[str, object] = {"version": __version__}
         if journal.quarantined:
             payload["quarantined"] = journal.quarantined.name
             fault = DeviceFault("journal", f"set aside as {journal.quarantined}", "Keep the file for central")
             self._mailbox.put(DeviceReport("journal-quarantined", fault))
-        recorder.commit_unless_broken(Kind.BOOT, payload, self._clock.now())
+        recorder.commit_unless_broken(Kind.BOOT, payload, self._clock.now(), [self._tell_boot_nonce])
         return recorder
 
     def _journal_failed(self, fault: JournalFault | None) -> None:
@@ -193,6 +208,18 @@ class Station:
         self._starts.append(worker.start)
         return worker
 
+    def _open_loudspeaker(self) -> None:
+        if not self._config.voice.enabled:
+            return
+
+        def report(what: Spoken | DeviceFault | None) -> None:
+            self._mailbox.put(what if isinstance(what, Spoken) else DeviceReport("loudspeaker", what))
+
+        self._health.expect("loudspeaker", self._clock.now())
+        loudspeaker = open_loudspeaker(self._config.voice, self._config.paths.state / VOICE_FOLDER, report)
+        self._closing.callback(loudspeaker.close)
+        self._gate.announcer.connect(loudspeaker)
+
     def _start_reader(self, lane: LaneConfig) -> None:
         """Start camera and decoder of a lane; a fault is shown, and minding tries again."""
         part = f"camera {lane.id}"
@@ -240,7 +267,7 @@ class Station:
         self._mind()
         notify("READY=1")
         ready(self._screen.url)
-        while not stop.wait(MIND_EVERY_S) and not self._journal_is_back():
+        while not (stop.wait(MIND_EVERY_S) or self._reloading or self._journal_is_back()):
             self._mind()
         notify("STOPPING=1")
         self._screen.stop()
@@ -279,6 +306,16 @@ class Station:
             return False
         log.warning("the journal can be opened again; the station ends, to be started anew")
         return True
+
+    def _reload(self) -> None:
+        """Let the station end, to be started anew, if it could be started with the configuration as it is now."""
+        try:
+            if self._reread:
+                self._reread()
+        except ConfigError as error:
+            raise CannotReloadError(str(error)) from error
+        log.warning("central wants the configuration read anew; the station ends, to be started anew")
+        self._reloading = True
 
     def _mind_screen(self) -> None:
         if self._screen.alive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 import os
@@ -17,6 +18,7 @@ import apsw
 
 from drivers.camera import open_camera
 from drivers.decoder import make_decoder
+from drivers.loudspeaker import try_loudspeaker
 from drivers.outputs import needed_pull
 from drivers.pins import factory
 from drivers.thermometer import open_thermometer
@@ -25,8 +27,13 @@ from drivers.vl53l0x import open_range_sensor
 from station import guards
 from station.clock import kernel_synced
 from station.config import Config, DoorConfig, LaneConfig
+from station.core.baseline import Baseline, decode
+from station.core.model import Text
+from station.drift import ailment_of, calibration_of, figures
 from station.journal import FILE
+from station.lane_record import baseline_key
 from station.ports import DeviceFault
+from station.wording import text
 
 EXAMPLE_ROOT = "gate-station example root"
 """The roots of systemd/station.toml are SHA-256 of this text and a number: keys that nobody has."""
@@ -69,6 +76,7 @@ def examine(config: Config) -> Iterator[Finding]:
         yield _finding(f"camera {lane.id}", lambda lane=lane: _camera(lane, world))  # type: ignore[misc]
         if lane.thermometer:
             yield _finding(f"thermometer {lane.id}", lambda lane=lane: _thermometer(lane, world))  # type: ignore[misc]
+            yield _finding(f"calibration {lane.id}", lambda lane=lane: _calibration(lane, config))  # type: ignore[misc]
         if lane.range:
             yield _finding(f"range {lane.id}", lambda lane=lane: _range(lane, world))  # type: ignore[misc]
         if lane.door is not None:
@@ -76,6 +84,8 @@ def examine(config: Config) -> Iterator[Finding]:
     yield _finding("pins", lambda: _pins(config))
     yield _finding("pin release", _strict_gpiod)
     yield _finding("decoder", lambda: _decoder(config))
+    if config.voice.enabled:
+        yield _finding("loudspeaker", lambda: try_loudspeaker(config.voice))
     yield _finding("clock", _clock)
     yield _finding("disk", lambda: _disk(config.paths.state))
     yield _finding("journal", lambda: _journal(config.paths.state / FILE))
@@ -125,6 +135,31 @@ def _thermometer(lane: LaneConfig, world: World | None) -> str:
             f"Run: gate-station emissivity {lane.id}  (then switch the sensor off and on)",
         )
     return found
+
+
+def _calibration(lane: LaneConfig, config: Config) -> str:
+    assert lane.thermometer is not None  # noqa: S101 - the caller has looked
+    calibration, usual = calibration_of(lane.thermometer), _usual(config.paths.state / FILE, lane.id)
+    today = dt.datetime.now(tz=dt.UTC).date()
+    found = _both(figures(calibration, usual, today))
+    if ailment := ailment_of(calibration, usual, today):
+        raise Ailing(f"{_both(text(ailment.key))}: {found}", _both(text(ailment.key, "next")))
+    return found
+
+
+def _usual(path: Path, lane: str) -> Baseline:
+    """Return what the journal knows of a lane's usual readings; nothing where it cannot be read (see `_journal`)."""
+    try:
+        db = apsw.Connection(f"file:{path}?mode=ro", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        stored = db.execute("SELECT value FROM state WHERE key = ?", (baseline_key(lane),)).get
+        db.close()
+    except apsw.Error:
+        return Baseline()
+    return decode(stored)
+
+
+def _both(words: Text) -> str:
+    return f"{words['zh']} / {words['en']}"
 
 
 def _pins(config: Config) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from station.core.announcements import Announcements
 from station.core.documents import ROLE_OF, DocumentType, Envelope, HighWater, KeyEntry, TrustBundle, admit
 from station.core.events import Kind
 from station.core.model import Instant, Rejected
@@ -38,6 +39,7 @@ LOADED = (
     DocumentType.POLICY,
     DocumentType.STATUS,
     DocumentType.DELEGATION,
+    DocumentType.ANNOUNCEMENT,
 )
 
 
@@ -92,6 +94,7 @@ class Documents:
         """The bundle as the station uses it: with its own delegated key, without what was withdrawn."""
         self.policy: Policy | None = None
         self.statuses: StatusList | None = None
+        self.announcements: Announcements | None = None
         self.own_key: KeyEntry | None = None
         """What a delegation says of the station's own key."""
         self.in_force: dict[DocumentType, Envelope] = {}
@@ -230,6 +233,8 @@ class Documents:
                 self.policy = content
             case StatusManifest():
                 self.statuses = gather(content, (chunk for digest in content.needed if (chunk := self._chunk(digest))))
+            case Announcements():
+                self.announcements = content
             case KeyEntry():
                 pass  # `_believe` reads it from what is in force
         self._believe()

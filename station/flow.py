@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from station.config import LaneConfig
+from station.core import fever, scan
 from station.core import lane as lanes
-from station.core import scan
 from station.core.baseline import Baseline
 from station.core.door import DoorState
 from station.core.facts import Site
@@ -27,7 +27,8 @@ from station.core.timecode import TimeCode
 from station.core.vigilance import COOL_US, WINDOW_US, Vigil, refused
 from station.doorway import Doorway
 from station.judge import Judge, Surroundings
-from station.lane_record import LaneRecord
+from station.lane_record import LaneRecord, Operator
+from station.let_in import LetIn
 from station.payloads import holders
 from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
@@ -37,6 +38,12 @@ FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG
 """What a guard can forgive: that somebody has gone this way already."""
 IMITATED = frozenset({Reason.LIVE_STALE, Reason.LIVE_REPLAYED, Reason.LIVE_WRONG_NONCE, Reason.PASSBACK})
 """Refusals of genuine passes that count as tried like made-up ones: copies, and passes handed back."""
+SETTLED = frozenset({Band.NOT_MEASURED, Band.NORMAL})
+"""Bands that leave the guard nothing to measure."""
+# Names of their own for what every passage asks: Python 3.11 takes 0.2 us to find a member by its enumeration, and a
+# passage asked for seventy (a tenth of its time). For the same reason the usual commands come first in `_execute`.
+_BUSY, _PENDING = (LaneState.PASSING, LaneState.COMMITTING), (LaneState.MEASURING, LaneState.ESCORTING)
+_IDLE, _DENY, _ESCORT = LaneState.IDLE, Outcome.DENY, Outcome.ESCORT
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
 _ENDED = {
@@ -66,7 +73,7 @@ class LaneFlow:
         `read` reads a text; None: against the trust bundle in force.
         """
         self.config, self.site = config, site
-        self._measure, self._around = measure, around
+        self._measure, self._around, self._now = measure, around, around.clock.now
         self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
         self.doorway = doorway
@@ -79,6 +86,7 @@ class LaneFlow:
         self._judge = Judge(site, around)
         self._record = LaneRecord(config.id, site.direction, around.recorder, around.register)
         self._recorded = False
+        self._let_in = LetIn()
         self._shown: Instant | None = None
         """When the pass was shown that is judged now: measuring and waiting do not make its live code older."""
 
@@ -92,10 +100,10 @@ class LaneFlow:
         now = self._now()
         if now.mono_us - sighting.captured_ns // 1000 > self._oldest_us:
             return
-        texts, trust = list(dict.fromkeys(code.text for code in sighting.codes)), self._around.documents.trust
+        texts, trust = list(dict.fromkeys([code.text for code in sighting.codes])), self._around.documents.trust
         if self.out_of_service:
             return
-        if self.lane.state in (LaneState.PASSING, LaneState.COMMITTING) or self._around.interlocked(self.config.id):
+        if self.lane.state in _BUSY or self._around.interlocked(self.config.id):
             self.busy_with_other = self._watcher.stay(texts, trust, now)
             return
         self.busy_with_other = False
@@ -106,7 +114,7 @@ class LaneFlow:
 
     def _present(self, held: tuple[HeldUp, ...], fresh: tuple[HeldUp, ...], now: Instant) -> None:
         passes = passes_among(held)
-        if self.lane.state is LaneState.ESCORTING and len(passes) > 1:
+        if len(passes) > 1 and self.lane.state is LaneState.ESCORTING:
             passes.pop(self._waiting_cti(), None)  # two people side by side, as they were asked to come
         if len(passes) > 1:
             self._decided(self._judge.refuse(Rejected(Reason.ONE_AT_A_TIME)), _joined(passes), signed=True)
@@ -114,7 +122,7 @@ class LaneFlow:
             item = next(iter(passes.values()))
             if item in fresh:
                 self._take_up(item, now)
-        elif self.lane.state not in (LaneState.MEASURING, LaneState.ESCORTING) and not self._cooling(now):
+        elif self.lane.state not in _PENDING and not self._cooling(now):
             self._take_up(most_telling(fresh), now)
 
     def _cooling(self, now: Instant) -> bool:
@@ -128,6 +136,11 @@ class LaneFlow:
     def out_of_service(self) -> bool:
         """Whether the lane is taken out of service; egress works all the same."""
         return self.doorway.door.state is DoorState.OUT_OF_SERVICE
+
+    @property
+    def locked_down(self) -> bool:
+        """Whether central has closed this lane to everybody."""
+        return self._judge.closed
 
     def _waiting_cti(self) -> bytes:
         first = self.lane.decision.credential if self.lane.decision else None
@@ -146,13 +159,13 @@ class LaneFlow:
 
     def _judge_pass(self, credential: Credential, now: Instant) -> None:
         first = self.lane.decision.credential if self.lane.decision else None
-        if self.lane.state is LaneState.ESCORTING and first and first.cti != credential.cti:
+        if first and self.lane.state is LaneState.ESCORTING and first.cti != credential.cti:
             verdict = self._judge.second_pass(first, credential, now, self._shown)
         else:
             verdict = self._judge.decide(credential, now)
         joined = verdict.credential is not credential
         self._shown = self._shown if joined else now
-        if self.lane.state in (LaneState.MEASURING, LaneState.ESCORTING) and not joined:
+        if self.lane.state in _PENDING and not joined:
             self._record.ended("displaced", self.lane.decision, now)
         self._decided(verdict, credential.cti.hex(), signed=True)
 
@@ -185,8 +198,8 @@ class LaneFlow:
     def _decided(self, decision: Decision, key: str, *, signed: bool) -> None:
         """Let the lane take a decision. `key`: what was refused, so that repetitions are counted and not recorded."""
         self.refusals.settle()
-        if signed and decision.outcome is not Outcome.DENY:
-            if decision.outcome is Outcome.ESCORT:
+        if signed and decision.outcome is not _DENY:
+            if decision.outcome is _ESCORT:
                 self._record.seq = 0  # nothing is recorded yet that a passage could refer to
             self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
@@ -211,41 +224,76 @@ class LaneFlow:
     # --- the guard -------------------------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def _acting(self, operator: str, why: str) -> Iterator[None]:
-        self._record.by = (operator, why)
+    def _acting(self, operator: str, why: str, duress: bool) -> Iterator[None]:
+        self._record.by = Operator(operator, why, duress)
         try:
             yield
         finally:
             self._record.by = None
 
-    def guard_open(self, operator: str, why: str) -> Reason | None:
+    @property
+    def interlocked(self) -> bool:
+        """Whether another door must be shut first; whoever lets people in obeys it, only fire and REX do not."""
+        return self._around.interlocked(self.config.id)
+
+    def guard_open(self, operator: str, why: str, *, duress: bool = False) -> Reason | None:
         """Open by hand; None once it is recorded and the door unlocked, else what stood in the way."""
-        before = self.lane.decision or Decision(Outcome.REFER, Reason.GUARD_CHECK, "guard")
+        if self.interlocked:
+            return Reason.INTERLOCKED
+        # Where people are counted, whoever was let in before still comes: this is for somebody else.
+        others = self.lane.state is LaneState.PASSING and self.doorway.counts
+        here = None if others else self.lane.decision
+        before = here or Decision(Outcome.REFER, Reason.GUARD_CHECK, "guard")
         self._record.begin(0)
         override = Decision(Outcome.GRANT, Reason.OVERRIDE, "guard", None, before.credential, escort=before.escort)
-        with self._acting(operator, why):
+        with self._acting(operator, why, duress):
             self._step(LaneEvent.GRANT, override)
         return self.lane.fault
 
-    def dismiss(self, operator: str, why: str) -> bool:
+    def dismiss(self, operator: str, why: str, *, duress: bool = False) -> bool:
         """End what is shown without opening; False where there is nothing to end."""
         before = self.lane.state
-        with self._acting(operator, why):
+        with self._acting(operator, why, duress):
             self._step(LaneEvent.DISMISSED)
         return before is not self.lane.state
 
-    def forgive(self, operator: str, why: str) -> bool:
+    def forgive(self, operator: str, why: str, *, duress: bool = False) -> bool:
         """Forgive the person here their earlier passages; False where nobody is here or it cannot be recorded."""
         decision = self.lane.decision
         credential = decision.credential if decision and decision.reason in FORGIVABLE else None
         if credential is None or self.lane.state is LaneState.PASSING:
             return False
-        with self._acting(operator, why):
+        with self._acting(operator, why, duress):
             if not self._record.forgiven(credential, self._now()):
                 return False
             self._step(LaneEvent.DISMISSED)
         self._watcher.forget()
         return True
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether a guard is asked here for somebody whose temperature the sensor did not settle."""
+        decision = self.lane.decision
+        if self.lane.state is not LaneState.REFERRED or decision is None or decision.credential is None:
+            return False
+        return decision.reading.band not in SETTLED or decision.reason is Reason.THERMOMETER_FAULT
+
+    def measured_by_hand(self, operator: str, celsius: float, *, duress: bool = False) -> Decision | None:
+        """Decide anew on what the guard's thermometer shows; None where nobody waits for that.
+
+        It opens nothing by itself: the rules decide, as they do after a screening.
+        """
+        before = self.lane.decision
+        if not self.by_hand or before is None or before.credential is None:
+            return None
+        reading = fever.by_hand(before.reading, celsius, self.config.hand_raised_c)
+        verdict = self._judge.decide(before.credential, self._now(), reading, before.escort, self._shown)
+        self._record.measured_by = Operator(operator, duress=duress)
+        try:
+            self._step(lanes.OUTCOME_EVENT[verdict.outcome], verdict)
+        finally:
+            self._record.measured_by = None
+        return verdict
 
     # --- the lane's commands ---------------------------------------------------------------------------------------
 
@@ -254,22 +302,30 @@ class LaneFlow:
         self.lane, commands = lanes.handle(self.lane, event, self._now().mono_us, self._times, decision)
         for command in commands:
             self._execute(command, about)
+        if self.lane.state is _IDLE:
+            self._let_in.forget()
 
     def _execute(self, command: LaneCommand, about: Decision | None) -> None:
         """Do what the table commands. `about`: the decision before the step; the lane may be free by now."""
         match command:
+            case LaneCommand.RECORD:
+                self._commit()
+            case LaneCommand.UNLOCK:
+                people = holders(self.lane.decision)
+                self._let_in.expect(self._record.seq, people, besides=self.doorway.counts)
+                self.doorway.grant(len(people), self._step)
+            case LaneCommand.RECORD_PASSAGE:
+                if through := self._let_in.through(counted=self.doorway.counts):
+                    self._record.entered(*through, self._now())
             case LaneCommand.MEASURE:
                 self._start_screening()
             case LaneCommand.GIVE_UP_MEASURING:
                 self.screened(self._token, TemperatureReading(Band.FAULT))
-            case LaneCommand.RECORD:
-                self._commit()
-            case LaneCommand.UNLOCK:
-                self.doorway.grant(len(holders(self.lane.decision)), self._step)
             case LaneCommand.ALARM_JOURNAL:
                 self.doorway.alarms.set("journal", rings=True)
-            case LaneCommand.RECORD_PASSAGE:
-                self._record.entered(self.lane.decision, self._now())
+            case LaneCommand.RECORD_NO_ENTRY | LaneCommand.RECORD_NOT_UNLOCKED:
+                for of, people in self._let_in.left():
+                    self._record.missed(_ENDED[command], of, people, self._now())
             case _:
                 self._record.ended(_ENDED[command], about, self._now())
 
@@ -311,9 +367,6 @@ class LaneFlow:
         if not self._around.recorder.broken:
             self.doorway.alarms.set("journal", rings=False)
         self.doorway.tend()
-
-    def _now(self) -> Instant:
-        return self._around.clock.now()
 
 
 def _us(seconds: float) -> int:

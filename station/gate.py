@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from station.announcer import Announcer
+from station.command_desk import CommandDesk
 from station.config import Config
 from station.core import timecode
 from station.core.lane import LaneState
@@ -18,6 +20,7 @@ from station.core.model import Decision, Instant
 from station.core.signals import URGENCY
 from station.documents import INBOX_MARK, Documents
 from station.doorway import Doorway
+from station.drift import DriftWatch
 from station.flow import LaneFlow
 from station.guard_desk import GuardDesk
 from station.health import Ailment, HealthBoard
@@ -31,11 +34,14 @@ from station.ports import (
     Clock,
     Condition,
     GuardRequest,
+    HandReading,
     InputKind,
     LaneView,
     Outputs,
+    ScreenRequest,
     Sighting,
     SignInAttempt,
+    Spoken,
     StationView,
     VisitorRequest,
 )
@@ -44,6 +50,7 @@ from station.register import Register
 from station.screening import DeviceReport, Screened
 from station.site_news import SiteNews
 from station.time_desk import TimeDesk
+from station.upkeep import Upkeep
 from station.views import lane_signal, lane_view, passage_view, recalled_passage
 from station.visitor_desk import VisitorDesk
 
@@ -81,8 +88,9 @@ class GateThread:
         health: HealthBoard,
         register: Register,
         config: Config,
+        boot_nonce: bytes = b"",
     ) -> None:
-        """Lanes are added with `add_lane` before `run`."""
+        """Lanes are added with `add_lane` before `run`; `boot_nonce`: the number this start has drawn."""
         self._config, self._mailbox, self._recorder = config, mailbox, recorder
         self._documents, self._inbox, self._clock, self._health = documents, inbox, clock, health
         self._register = register
@@ -91,7 +99,9 @@ class GateThread:
         self._situations: dict[str, tuple[object, int]] = {}
         self._signalled: dict[Outputs, object] = {}
         self._time_desk = TimeDesk(clock, recorder)
+        self.commands = CommandDesk(config, documents, inbox, recorder, clock, self._lanes, boot_nonce)
         self._site = SiteNews(inbox, register, config.station)
+        self._upkeep = Upkeep(recorder, inbox, config.retention)
         self.surroundings = Surroundings(
             clock,
             recorder,
@@ -101,12 +111,18 @@ class GateThread:
             self.decided,
             self._time_desk.hear,
             self._interlocked,
+            lambda: self.commands.locked_down,
+            self._upkeep.instead,
         )
+        self.announcer = Announcer(config.voice, documents, recorder)
+        self.commands.announce = self.announcer.order
         self._desk = GuardDesk(self._lanes, recorder, clock)
+        self._drift = DriftWatch(config, recorder.journal)
         self._visitors = VisitorDesk(config, documents, recorder, clock)
         passages = config.screen.passages
         self._board = NoticeBoard(StationView(config.station.id, (), (), (), 0, linked=False, now_us=0), passages)
-        recalled = (recalled_passage(seq, raw) for seq, raw in recorder.journal.last(10 * passages))
+        events = recorder.journal.last(10 * passages)
+        recalled = (recalled_passage(recorder.apparent(seq), raw) for seq, raw in events)
         self._board.list_passages(passage for passage in recalled if passage)
         self._inbox_mark = int(recorder.journal.state(INBOX_MARK) or b"0")
         self._link, self._acknowledged = NO_LINK, 0
@@ -158,19 +174,29 @@ class GateThread:
             case InputChange():
                 self._lanes[item.lane].doorway.input(item.kind)
             case Screened():
+                self._drift.heard(item.lane, item.baseline)
                 self._lanes[item.lane].screened(item.token, item.reading, item.baseline)
             case DeviceReport():
                 self._device(item)
-            case GuardRequest():
-                item.answer.set_result(self._desk.request(item))
-            case VisitorRequest():
-                item.answer.set_result(self._visitors.issue(item))
-            case SignInAttempt():
-                item.answer.set_result(self._desk.sign_in(item))
+            case GuardRequest() | HandReading() | VisitorRequest() | SignInAttempt():
+                self._answer(item)
+            case Spoken():
+                self.announcer.spoken(item, self._clock.now())
             case Rung():
                 self._next_tend_us = min(self._next_tend_us, self._tended_us + RUNG_US)
             case _:
                 self._stopping = True
+
+    def _answer(self, asked: ScreenRequest) -> None:
+        match asked:
+            case GuardRequest():
+                asked.answer.set_result(self._desk.request(asked))
+            case HandReading():
+                asked.answer.set_result(self._desk.measured(asked))
+            case VisitorRequest():
+                asked.answer.set_result(self._visitors.issue(asked))
+            case SignInAttempt():
+                asked.answer.set_result(self._desk.sign_in(asked))
 
     def _device(self, report: DeviceReport) -> None:
         kind = report.part.split()[0]  # camera, thermometer, outputs, inputs, screen
@@ -201,8 +227,13 @@ class GateThread:
             self._register.forget_old(now)
         if not self._recorder.broken:
             self._read_inbox(now)
+        idle = all(flow.lane.state is LaneState.IDLE for flow in self._lanes.values())
+        self._upkeep.tend(now, self.beat, idle=idle)
+        self.announcer.tend(now)
         self._link = self._inbox.link()
         self._acknowledged = self._inbox.acknowledged(self._recorder.journal.epoch)
+        for part, figures in self._drift.figures(now).items():
+            self._health.describe(part, figures)
         for part, ailment in self._ailments(now).items():
             self._health.report(part, ailment, now)
 
@@ -211,7 +242,8 @@ class GateThread:
         policy = self._documents.policy
         for flow in self._lanes.values():
             if flow.config.door is not None:
-                flow.doorway.hold_open(wanted=policy is not None and policy.holds_open(flow.site, now))
+                scheduled = policy is not None and policy.holds_open(flow.site, now)
+                flow.doorway.hold_open(wanted=scheduled and not self.commands.locked_down)
 
     def _read_inbox(self, now: Instant) -> None:
         try:
@@ -220,8 +252,9 @@ class GateThread:
                 self._inbox_mark = arrival.id
             self._documents.retry(now)
             self._site.read(self._documents.trust, now)
+            self.commands.read(now)
         except JournalFault as fault:
-            log.warning("documents wait in the inbox: %s", fault)
+            log.warning("documents and commands wait: %s", fault)
         self._clock.raise_floor(self._documents.signed_us)
 
     def _take(self, arrival: Arrival, now: Instant) -> None:
@@ -235,22 +268,32 @@ class GateThread:
     def _ailments(self, now: Instant) -> Mapping[str, Ailment | None]:
         broken = Ailment("health-journal", Condition.FAULT) if self._recorder.broken else None
         down = None if self._link.connected else Ailment("health-link", Condition.DEGRADED, self._link.last_error)
-        return {"journal": broken, "link": down, **paper_ailments(self._documents, now)}
+        return {"journal": broken, "link": down, **self._slow_ailments(now)}
+
+    def _slow_ailments(self, now: Instant) -> Mapping[str, Ailment | None]:
+        """Ailments of what goes out of date or fills up: documents, calibrations, the disk."""
+        papers, drift = paper_ailments(self._documents, now), self._drift.ailments(now)
+        return {**papers, **drift, **self._upkeep.ailments(now)}
 
     # --- the guard screen ------------------------------------------------------------------------------------------
 
     def decided(self, flow: LaneFlow, seq: int, decision: Decision) -> None:
         """Add a recorded decision to the list of passages."""
-        self._board.list_passages([passage_view(flow, seq, self._clock.now().wall_us, decision)])
+        shown = self._recorder.apparent(seq)
+        self._board.list_passages([passage_view(flow, shown, self._clock.now().wall_us, decision)])
 
     def _publish(self, now: Instant) -> None:
-        unacknowledged = max(0, self._recorder.journal.seq - self._acknowledged)
+        unacknowledged = self._recorder.to_send(self._acknowledged)
         lanes = tuple(self._lane_view(flow, now) for flow in self._lanes.values())
         self._show_signals()
+        self.announcer.look(self._lanes.values(), now)
         health, linked = self._health.views(), self._link.connected
         inside = self.surroundings.register.inside
         self._board.publish(
-            StationView(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us, inside)
+            StationView(
+                *(self._config.station.id, lanes, (), health, unacknowledged, linked, now.wall_us, inside),
+                announcement=self.announcer.announcing,
+            )
         )
 
     def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:
@@ -286,7 +329,7 @@ class GateThread:
         """Seconds until a PIN may be tried again; 0 when now."""
         return self._desk.locked_s()
 
-    def submit(self, request: GuardRequest | VisitorRequest | SignInAttempt) -> None:
+    def submit(self, request: ScreenRequest) -> None:
         """Put a guard's request into the queue."""
         self._mailbox.put(request)
 

@@ -1,4 +1,7 @@
-"""What guards ask for, answered on the gate thread: open by hand, dismiss, sign in."""
+"""What guards ask for, answered on the gate thread: open by hand, dismiss, measure by hand, sign in.
+
+Under duress everything is answered as always; central alone is told (Recorder.alarm_silently).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,12 @@ import logging
 from collections.abc import Mapping
 
 from station.core.events import Kind
-from station.core.model import Instant
+from station.core.fever import hand_readable
+from station.core.model import Instant, Outcome
 from station.core.reasons import Reason
 from station.flow import LaneFlow
 from station.journal import JournalFault, set_state
-from station.ports import Clock, GuardAnswer, GuardRequest, GuardVerb, SignInAttempt
+from station.ports import Clock, GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
 from station.recorder import Recorder
 from station.signin import STATE, PinDelay, after_failure, pack, unpack
 from station.wording import text
@@ -21,6 +25,13 @@ _OPENED = {
     None: "answer-opened",
     Reason.JOURNAL_FAILED: "answer-not-recorded",
     Reason.RELAY_FAILED: "answer-relay-failed",
+    Reason.INTERLOCKED: "answer-interlocked",
+}
+_MEASURED = {
+    Outcome.GRANT: "answer-hand-granted",
+    Outcome.DENY: "answer-hand-denied",
+    Outcome.REFER: "answer-hand-referred",
+    Outcome.ESCORT: "answer-hand-escort",
 }
 
 
@@ -46,14 +57,35 @@ class GuardDesk:
         flow = self._lanes.get(request.lane)
         if flow is None:
             return GuardAnswer(accepted=False, text=text("answer-no-lane"))
+        if request.duress:
+            self._recorder.alarm_silently(request.lane, request.operator, self._clock.now())
+        who, why, duress = request.operator, request.why, request.duress
         if request.verb is GuardVerb.DISMISS:
-            done = flow.dismiss(request.operator, request.why)
+            done = flow.dismiss(who, why, duress=duress)
             return GuardAnswer(accepted=done, text=text("answer-dismissed" if done else "answer-busy"))
         if request.verb is GuardVerb.FORGIVE:
-            done = flow.forgive(request.operator, request.why)
+            done = flow.forgive(who, why, duress=duress)
             return GuardAnswer(accepted=done, text=text("answer-forgiven" if done else "answer-busy"))
-        fault = flow.guard_open(request.operator, request.why)
+        fault = flow.guard_open(who, why, duress=duress)
         return GuardAnswer(accepted=fault is None, text=text(_OPENED[fault]))
+
+    def measured(self, entry: HandReading) -> GuardAnswer:
+        """Decide anew about the person at a lane on what a hand thermometer shows."""
+        flow = self._lanes.get(entry.lane)
+        if flow is None:
+            return GuardAnswer(accepted=False, text=text("answer-no-lane"))
+        if not hand_readable(entry.celsius):
+            return GuardAnswer(accepted=False, text=text("answer-hand-range"))
+        if flow.interlocked:
+            return GuardAnswer(accepted=False, text=text("answer-interlocked"))
+        if entry.duress:
+            self._recorder.alarm_silently(entry.lane, entry.operator, self._clock.now())
+        decision = flow.measured_by_hand(entry.operator, entry.celsius, duress=entry.duress)
+        if decision is None:
+            return GuardAnswer(accepted=False, text=text("answer-hand-nobody"))
+        if flow.lane.fault is not None:
+            return GuardAnswer(accepted=False, text=text(_OPENED[flow.lane.fault]))
+        return GuardAnswer(accepted=True, text=text(_MEASURED[decision.outcome]))
 
     def sign_in(self, attempt: SignInAttempt) -> GuardAnswer:
         """Count an entered PIN and say whether the guard is in."""
@@ -62,12 +94,17 @@ class GuardDesk:
             return GuardAnswer(accepted=False, text=text("answer-locked"), retry_after_s=wait)
         self._delay = PinDelay() if attempt.correct else after_failure(self._delay, now.wall_us)
         self._until_mono_us = now.mono_us + round(self._delay.remaining_s(now.wall_us) * 1e6)
+        if attempt.correct and attempt.duress:
+            self._recorder.alarm_silently("", attempt.operator, now)
         self._record(attempt, now)
         key = "answer-signed-in" if attempt.correct else "answer-wrong-pin"
         return GuardAnswer(attempt.correct, text(key), self.locked_s())
 
     def _record(self, attempt: SignInAttempt, now: Instant) -> None:
-        payload = {"operator": attempt.operator[:40], "what": "signed-in" if attempt.correct else "wrong-pin"}
+        what = "signed-in" if attempt.correct else "wrong-pin"
+        payload: dict[str, object] = {"operator": attempt.operator[:40], "what": what}
+        if attempt.correct and attempt.duress:
+            payload["duress"] = True
         try:
             self._recorder.commit(Kind.SIGN_IN, payload, now, [set_state(STATE, pack(self._delay))])
         except JournalFault:

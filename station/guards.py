@@ -3,9 +3,12 @@
     [[guard]]
     name = "g07"
     pin = "scrypt$32768$8$1$SALT$HASH"
+    duress = "scrypt$32768$8$1$SALT$HASH"
 
 SALT and HASH are hexadecimal (RFC 7914, hashlib.scrypt). A six digit PIN can be guessed by whoever can read its hash,
-so a file that others may read, or the group may change, is refused.
+so a file that others may read, or the group may change, is refused. `duress` is optional: a second PIN that opens
+everything just the same and calls for help. It has the SALT of the first, so that one hash tells which was entered,
+and nobody can tell by the time it takes.
 """
 
 from __future__ import annotations
@@ -20,6 +23,8 @@ import stat
 import tempfile
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from pathlib import Path
 
 COST, BLOCK, LANES = 1 << 15, 8, 1
@@ -37,8 +42,24 @@ class GuardsError(ValueError):
     """The guards file, a name or a PIN cannot be used. The message says what to do next."""
 
 
-def load(path: Path) -> dict[str, str]:
-    """Return the PIN hash of each guard by name. Raises GuardsError where the file is absent, too open or wrong."""
+class Entered(IntEnum):
+    """What an entered PIN is; false where it is wrong."""
+
+    WRONG = 0
+    OWN = 1
+    DURESS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """The hashes of a guard's PINs as the file has them; `duress` is empty where there is no second PIN."""
+
+    pin: str
+    duress: str = ""
+
+
+def load(path: Path) -> dict[str, Guard]:
+    """Return each guard by name. Raises GuardsError where the file is absent, too open or wrong."""
     try:
         with path.open("rb") as file:
             _require_private(path, os.fstat(file.fileno()))
@@ -51,22 +72,19 @@ def load(path: Path) -> dict[str, str]:
     return _guards_of(table, path)
 
 
-def verify(guards: Mapping[str, str], name: str, pin: str) -> bool:
-    """Return whether `pin` is the guard's. Takes the same time for a name that is not in the file."""
-    stored = guards.get(name)
-    matched = _HASH.fullmatch(stored or _NOBODY)
-    if matched is None:
-        return False
-    n, r, p = (int(part) for part in matched.group(1, 2, 3))
-    salt, expected = bytes.fromhex(matched[4]), bytes.fromhex(matched[5])
-    found = hashlib.scrypt(
-        pin.encode(errors="replace"), salt=salt, n=n, r=r, p=p, maxmem=MAX_MEMORY, dklen=len(expected)
-    )
-    return hmac.compare_digest(found, expected) and stored is not None
+def verify(guards: Mapping[str, Guard], name: str, pin: str) -> Entered:
+    """Return which of the guard's PINs `pin` is. Takes the same time for each, and for a name not in the file."""
+    guard = guards.get(name)
+    stored = guard or Guard(_NOBODY)
+    found = _hash_like(stored.pin, pin)
+    own, duress = (hmac.compare_digest(found, one) for one in (stored.pin, stored.duress or _NOBODY))
+    if guard is None or not (own or duress):
+        return Entered.WRONG
+    return Entered.OWN if own else Entered.DURESS
 
 
 def add(path: Path, name: str, pin: str) -> None:
-    """Add a guard or give one a new PIN; the file is replaced as a whole. Raises GuardsError."""
+    """Add a guard or give one a new PIN; a duress PIN stays. The file is replaced as a whole. Raises GuardsError."""
     if not NAME.fullmatch(name):
         raise GuardsError(
             f"{name!r} is no name for a guard: use 1 to 40 small letters, digits and hyphens, such as g07"
@@ -74,7 +92,26 @@ def add(path: Path, name: str, pin: str) -> None:
     if problem := pin_problem(pin):
         raise GuardsError(problem)
     guards = load(path) if path.exists() else {}
-    _write(path, guards | {name: _hash(pin)})
+    before = guards.get(name)
+    if before is None or not before.duress:
+        _write(path, guards | {name: Guard(_hash(pin))})
+        return
+    if _hash_like(before.duress, pin) == before.duress:
+        raise GuardsError(f"this is the duress PIN of {name}: choose another")
+    _write(path, guards | {name: replace(before, pin=_hash_like(before.duress, pin))})
+
+
+def set_duress(path: Path, name: str, pin: str) -> None:
+    """Give a guard a duress PIN, or take it away where `pin` is empty. Raises GuardsError."""
+    guards = load(path)
+    if name not in guards:
+        raise GuardsError(f"{path}: there is no guard {name!r}; add one with gate-station guard add {name}")
+    if pin and (problem := pin_problem(pin)):
+        raise GuardsError(problem)
+    duress = _hash_like(guards[name].pin, pin) if pin else ""
+    if duress == guards[name].pin:
+        raise GuardsError(f"this is the PIN of {name}: the duress PIN must be another, and no slip of the finger away")
+    _write(path, guards | {name: Guard(guards[name].pin, duress)})
 
 
 def remove(path: Path, name: str) -> None:
@@ -99,9 +136,22 @@ def pin_problem(pin: str) -> str:
 
 
 def _hash(pin: str) -> str:
-    salt = secrets.token_bytes(SALT_BYTES)
-    key = hashlib.scrypt(pin.encode(), salt=salt, n=COST, r=BLOCK, p=LANES, maxmem=MAX_MEMORY, dklen=HASH_BYTES)
-    return f"scrypt${COST}${BLOCK}${LANES}${salt.hex()}${key.hex()}"
+    return _hash_like(f"scrypt${COST}${BLOCK}${LANES}${secrets.token_hex(SALT_BYTES)}${'00' * HASH_BYTES}", pin)
+
+
+def _hash_like(stored: str, pin: str) -> str:
+    """Return the hash of `pin` with the salt, the cost and the length of a stored one (that is `_usable`)."""
+    *how, n, r, p, salt, key = stored.split("$")
+    raw = hashlib.scrypt(
+        pin.encode(errors="replace"),
+        salt=bytes.fromhex(salt),
+        n=int(n),
+        r=int(r),
+        p=int(p),
+        maxmem=MAX_MEMORY,
+        dklen=len(key) // 2,
+    )
+    return "$".join([*how, n, r, p, salt, raw.hex()])
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:
@@ -112,22 +162,30 @@ def _require_private(path: Path, status: os.stat_result) -> None:
         )
 
 
-def _guards_of(table: Mapping[str, object], path: Path) -> dict[str, str]:
+def _guards_of(table: Mapping[str, object], path: Path) -> dict[str, Guard]:
     rows = table.get("guard", [])
     if set(table) - {"guard"} or not isinstance(rows, list):
         raise GuardsError(f"{path}: only [[guard]] tables with name and pin belong here")
-    guards = dict[str, str]()
+    guards = dict[str, Guard]()
     for number, row in enumerate(rows):
         where = f"{path}: $.guard[{number}]"
-        if not isinstance(row, dict) or set(row) != {"name", "pin"}:
-            raise GuardsError(f"{where}: needs exactly name and pin")
-        name, pin = row["name"], row["pin"]
+        if not isinstance(row, dict) or set(row) - {"duress"} != {"name", "pin"}:
+            raise GuardsError(f"{where}: needs name and pin, and may have duress")
+        name, pin, duress = row["name"], row["pin"], row.get("duress", "")
         if not isinstance(name, str) or not NAME.fullmatch(name) or name in guards:
             raise GuardsError(f"{where}: name is used twice or not 1 to 40 small letters, digits and hyphens")
         if not isinstance(pin, str) or not _usable(pin):
             raise GuardsError(f"{where}: pin is not scrypt$n$r$p$salt$hash; set it with gate-station guard add {name}")
-        guards[name] = pin
+        if duress and not (isinstance(duress, str) and _usable(duress) and _likeness(duress) == _likeness(pin)):
+            raise GuardsError(f"{where}: duress does not go with pin; set it with gate-station guard duress {name}")
+        guards[name] = Guard(pin, str(duress))
     return guards
+
+
+def _likeness(stored: str) -> tuple[str, int]:
+    """Return what two hashes must have in common to be told apart by one computation."""
+    how, _, key = stored.rpartition("$")
+    return how, len(key)
 
 
 def _usable(stored: str) -> bool:
@@ -138,14 +196,19 @@ def _usable(stored: str) -> bool:
     return n > 1 and n & (n - 1) == 0 and r > 0 and 0 < p <= 4 and 128 * n * r * p <= MAX_MEMORY // 2  # noqa: PLR2004
 
 
-def _write(path: Path, guards: Mapping[str, str]) -> None:
+def _write(path: Path, guards: Mapping[str, Guard]) -> None:
     text = "# Guards and their PIN hashes. Change it with: gate-station guard add NAME\n" + "".join(
-        f'\n[[guard]]\nname = "{name}"\npin = "{guards[name]}"\n' for name in sorted(guards)
+        _row(name, guards[name]) for name in sorted(guards)
     )
     try:
         _replace(path, text.encode())
     except OSError as error:
         raise GuardsError(f"{path}: cannot be written ({error}); run the command as root") from error
+
+
+def _row(name: str, guard: Guard) -> str:
+    duress = f'duress = "{guard.duress}"\n' if guard.duress else ""
+    return f'\n[[guard]]\nname = "{name}"\npin = "{guard.pin}"\n{duress}'
 
 
 def _replace(path: Path, content: bytes) -> None:

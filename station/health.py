@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from station.core.model import Instant
+from station.core.model import Instant, Text
 from station.ports import Condition, HealthView
 from station.wording import part as part_words
 from station.wording import text
@@ -32,6 +32,7 @@ class HealthBoard:
         self._tell = tell
         self._ailments: dict[str, Ailment | None] = {}
         self._since: dict[str, int] = {}
+        self._figures: dict[str, Text] = {}
 
     def expect(self, part: str, now: Instant) -> None:
         """List a part that works until it says otherwise."""
@@ -53,6 +54,10 @@ class HealthBoard:
         self._tell(part, ailment, known.key if known else "")
         return True
 
+    def describe(self, part: str, figures: Text) -> None:
+        """Give a part figures to be shown, whether it works or not."""
+        self._figures[part] = figures
+
     def ailment(self, part: str) -> Ailment | None:
         """Return what is wrong with a part."""
         return self._ailments.get(part)
@@ -62,7 +67,10 @@ class HealthBoard:
         return tuple(self._view(part, ailment) for part, ailment in self._ailments.items())
 
     def _view(self, part: str, ailment: Ailment | None) -> HealthView:
-        since = self._since[part]
+        since, figures = self._since[part], self._figures.get(part)
         if ailment is None:
-            return HealthView(part_words(part), Condition.OK, text("health-ok"), None, since)
-        return HealthView(part_words(part), ailment.condition, text(ailment.key), text(ailment.key, "next"), since)
+            return HealthView(part_words(part), Condition.OK, figures or text("health-ok"), None, since)
+        detail = text(ailment.key)
+        if figures:
+            detail = {language: f"{words} ({figures[language]})" for language, words in detail.items()}
+        return HealthView(part_words(part), ailment.condition, detail, text(ailment.key, "next"), since)

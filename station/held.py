@@ -9,8 +9,10 @@ import apsw
 
 from station.absent import AbsentJournal
 from station.config import Config, ConfigError
+from station.core.announcements import Announcements
 from station.core.documents import TrustBundle, open_trust
 from station.core.model import Rejected
+from station.core.policy import Policy
 from station.documents import Documents
 from station.journal import FILE, JournalFault
 from station.wording import reason
@@ -40,8 +42,9 @@ def believed_keys(config: Config, file: Path | None = None) -> tuple[TrustBundle
     `file`: the trust bundle to take; without it what the station has in force (with its own delegated key, without
     what was withdrawn), and for a station that never ran the bundle in its documents folder.
     """
-    if file is None and (held := _held(config)) is not None:
-        return held, config.paths.state / FILE
+    documents = None if file else _held(config)
+    if documents is not None and documents.trust is not None:
+        return documents.trust, config.paths.state / FILE
     path = file or config.paths.documents / "trust.cose"
     try:
         bundle = open_trust(path.read_bytes(), _roots(config))
@@ -52,14 +55,20 @@ def believed_keys(config: Config, file: Path | None = None) -> tuple[TrustBundle
     return bundle, path
 
 
-def _held(config: Config) -> TrustBundle | None:
+def held_words(config: Config) -> tuple[Policy | None, Announcements | None]:
+    """Return the policy and the announcements in force: what a station says in words of its own."""
+    documents = _held(config)
+    return (documents.policy, documents.announcements) if documents else (None, None)
+
+
+def _held(config: Config) -> Documents | None:
     here = config.station
     try:
         journal = _Copy(config.paths.state)
     except apsw.Error:
         return None
     try:
-        return Documents(journal, _roots(config), here.zone, lambda _digest: None, here.id).trust
+        return Documents(journal, _roots(config), here.zone, lambda _digest: None, here.id)
     except apsw.Error:
         return None
     finally:

@@ -30,12 +30,31 @@ class Arrival:
 
 
 @dataclass(frozen=True, slots=True)
+class ReceivedCommand:
+    """A command as received. `retained`: the broker had kept it, or was asked to."""
+
+    id: int
+    raw: bytes
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Link:
     """The connection to the broker, as gate-sync last wrote it."""
 
     connected: bool
     since_us: int
     last_error: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rehoming:
+    """An order to begin a new stream with the rows of `epoch` after `prefix`. `cause`: station.schema.Cause."""
+
+    epoch: int
+    prefix: int
+    head: bytes
+    cause: str
 
 
 NO_LINK = Link(connected=False, since_us=0, last_error="")
@@ -89,10 +108,42 @@ class Inbox:
         )
         return [(row[0], row[1]) for row in rows]
 
+    def commands(self, after: int) -> list[ReceivedCommand]:
+        """Return commands with an id above `after`, oldest first."""
+        rows = self._query(
+            "SELECT id, raw, retained FROM command WHERE id > ? AND typeof(raw) = 'blob' AND length(raw) <= ?"
+            " ORDER BY id LIMIT ?",
+            (after, LARGEST, AT_ONCE),
+        )
+        return [ReceivedCommand(row[0], row[1], row[2] != 0) for row in rows]
+
     def acknowledged(self, epoch: int) -> int:
         """Return the highest seq of this stream that central has acknowledged."""
         rows = self._query("SELECT prefix FROM delivered WHERE epoch = ? AND typeof(prefix) = 'integer'", (epoch,))
         return rows[0][0] if rows else 0
+
+    def delivered(self, epoch: int) -> tuple[int, bytes] | None:
+        """Return the acknowledged prefix of a stream with its chain hash; None until central has answered for it."""
+        rows = self._query(
+            "SELECT prefix, head FROM delivered WHERE epoch = ?"
+            " AND typeof(prefix) = 'integer' AND typeof(head) = 'blob'",
+            (epoch,),
+        )
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def rehoming(self, epoch: int) -> Rehoming | None:
+        """Return the order to end stream `epoch`, None where there is none."""
+        rows = self._query(
+            "SELECT epoch, prefix, head, cause FROM rehoming WHERE epoch = ? AND typeof(prefix) = 'integer'"
+            " AND prefix >= 0 AND typeof(head) = 'blob' AND cause IN ('fork', 'ahead', 'shorter', 'replaced')",
+            (epoch,),
+        )
+        return Rehoming(*rows[0]) if rows else None
+
+    def uploaded(self) -> set[str]:
+        """Return the names of ended streams of which central has all that could be read."""
+        rows = self._query("SELECT name FROM uploaded WHERE typeof(name) = 'text' AND note = '' LIMIT 1000")
+        return {row[0] for row in rows}
 
     def link(self) -> Link:
         """Return the state of the connection."""

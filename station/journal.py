@@ -14,16 +14,18 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import apsw
 
-from station.core.events import GENESIS, Kind, Payload, chain, decode, encode
+from station.core.events import GENESIS, Kind, Payload, chain, encode
 from station.core.model import ClockState, Instant
-from station.schema import JOURNAL_DDL, JOURNAL_SCHEMA
+from station.core.record import dataclass
+from station.core.rehoming import original
+from station.core.retention import Disk
+from station.schema import EVICTED, EVICTED_SEQ, JOURNAL_DDL, JOURNAL_SCHEMA, QUARANTINE
 
 log = logging.getLogger(__name__)
 
@@ -126,6 +128,38 @@ class Journal:
             self._ring.ring()
         return seq
 
+    def evict(self, up_to: int) -> None:
+        """Delete the rows up to `up_to`, in one transaction with the hash on which the kept ones follow.
+
+        Raises JournalFault. The newest row cannot go; that central has the others is for the caller to know.
+        """
+        if up_to >= self.seq:
+            raise ValueError(f"row {up_to} is the newest or beyond it; the chain goes on from there")
+        try:
+            with self._db:
+                digest: Any = self._db.execute("SELECT hash FROM event WHERE seq = ?", (up_to,)).get
+                if digest is None:
+                    return
+                mark = set_state(EVICTED, up_to.to_bytes(EVICTED_SEQ) + digest)
+                self._db.execute(mark.sql, mark.values)
+                self._db.execute("DELETE FROM event WHERE seq <= ?", (up_to,))
+        except (apsw.Error, OSError) as error:
+            raise JournalFault(f"{self.path}: old events could not be evicted ({error}); check the disk") from error
+
+    def begin_stream(self, work: Callable[[apsw.Connection], tuple[int, int, bytes]]) -> None:
+        """Let `work` put another stream into this file, in one transaction: it returns epoch, last seq and its hash.
+
+        Raises JournalFault; then nothing has changed.
+        """
+        try:
+            with self._db:
+                begun = work(self._db)
+        except (apsw.Error, OSError, ValueError) as error:
+            raise JournalFault(f"{self.path}: no new stream could be begun ({error}); check the disk") from error
+        self.epoch, self.seq, self.head = begun
+        if self._ring:
+            self._ring.ring()
+
     # --- reading ---------------------------------------------------------------------------------------------------
 
     def state(self, key: str) -> bytes | None:
@@ -140,6 +174,12 @@ class Journal:
         except (apsw.Error, OSError) as error:
             raise JournalFault(f"{self.path}: cannot be read ({error}); check the disk") from error
 
+    def disk(self) -> Disk:
+        """Return how full the disk is that the journal is on. Raises JournalFault, OSError."""
+        found = os.statvfs(self.path.parent)
+        empty: int = self.rows("SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size")[0][0]
+        return Disk((found.f_blocks - found.f_bfree) * found.f_frsize, found.f_bavail * found.f_frsize, empty)
+
     def last(self, count: int) -> list[tuple[int, bytes]]:
         """Return (seq, raw) of the last `count` events, oldest first."""
         rows = self.rows("SELECT seq, raw FROM event ORDER BY seq DESC LIMIT ?", (count,))
@@ -151,7 +191,7 @@ class Journal:
         What a guard told is left out: it dies with its boot, or each boot would allow the next guard to go on from it.
         """
         for (raw,) in self.rows("SELECT raw FROM event ORDER BY seq DESC LIMIT ?", (LOOK_BACK,)):
-            event = decode(raw)
+            event = original(raw)
             if event.clock == ClockState.TRUSTED:
                 return event.wall_us
         return 0
@@ -168,6 +208,7 @@ class _UnsoundError(Exception):
 
 
 def _configure(db: apsw.Connection) -> None:
+    db.execute("PRAGMA auto_vacuum = INCREMENTAL")  # counts only in a new file; see station/retention.py
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")
     db.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT}")
@@ -210,7 +251,7 @@ def _verify(db: apsw.Connection) -> None:
 
 
 def _set_aside(path: Path) -> Path:
-    target = path.with_name(f"{path.name}.quarantine-{time.time_ns()}")
+    target = path.with_name(f"{QUARANTINE}{time.time_ns()}")
     for suffix in ("", "-wal", "-shm"):
         part = Path(f"{path}{suffix}")
         if part.exists():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from station.challenge import Challenge
@@ -13,17 +13,22 @@ from station.core.model import (
     NOT_MEASURED,
     Credential,
     Decision,
+    Direction,
     Instant,
     Outcome,
     Rejected,
     TemperatureReading,
 )
+from station.core.reasons import Reason
+from station.core.retention import without_room
 from station.core.timecode import TimeCode
 from station.documents import Documents
 from station.ports import Clock
 from station.recorder import Recorder
 from station.register import Register
 
+LOCK_DOWN = "command:lock-down"
+"""What stands in the place of a rule where central has closed entry."""
 _FIT_TO_ESCORT = (Outcome.GRANT, Outcome.MEASURE, Outcome.ESCORT)
 
 
@@ -42,6 +47,10 @@ class Surroundings:
     """Takes a guard's time code; says whether it was accepted."""
     interlocked: Callable[[str], bool] = lambda _lane: False
     """Says whether another door must be shut first (a sluice has two, never both open)."""
+    locked_down: Callable[[], bool] = lambda: False
+    """Says whether central has closed entry."""
+    no_room: Callable[[], Outcome | None] = lambda: None
+    """Says what happens to who would be let in while the disk is too full; None where it is not."""
 
 
 class Judge:
@@ -72,7 +81,16 @@ class Judge:
             inside=register.inside,
             shown=shown,
         )
-        return decide(credential, presented, self._site, papers.policy, papers.statuses, now)
+        decision = decide(credential, presented, self._site, papers.policy, papers.statuses, now)
+        if self.closed:
+            return decision if decision.outcome is Outcome.DENY else _closed(decision)
+        instead = self._around.no_room()
+        return without_room(decision, self._site.direction, instead) if instead else decision
+
+    @property
+    def closed(self) -> bool:
+        """Whether central has closed this lane; those that lead out stay open."""
+        return self._site.direction is Direction.IN and self._around.locked_down()
 
     def second_pass(self, first: Credential, second: Credential, now: Instant, shown: Instant | None) -> Decision:
         """Judge the first pass, shown then, with the second beside it; where that does not help, the second alone."""
@@ -85,3 +103,8 @@ class Judge:
     def refuse(self, rejected: Rejected) -> Decision:
         """Turn what could not be read into a decision, as the policy in force wants it."""
         return refuse(rejected, self._around.documents.policy)
+
+
+def _closed(decision: Decision) -> Decision:
+    """Refuse whom the rules would let in, have measured or refer; the guard may still open by hand."""
+    return replace(decision, outcome=Outcome.DENY, reason=Reason.LOCKED_DOWN_BY_CENTRAL, rule=LOCK_DOWN, say=None)

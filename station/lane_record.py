@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from station.core.baseline import Baseline
 from station.core.events import Kind
 from station.core.model import Credential, Decision, Direction, Instant, Outcome
@@ -10,8 +12,18 @@ from station.payloads import Payload, decision_payload, entered_payload, holders
 from station.recorder import Recorder
 from station.register import Register
 
-Operator = tuple[str, str]
-"""Who acts by hand, and why."""
+
+class Operator(NamedTuple):
+    """Who acts by hand, and why (where a reason is asked for); `duress`: under threat."""
+
+    name: str
+    why: str = ""
+    duress: bool = False
+
+    def payload(self) -> Payload:
+        """Return the fields of an event."""
+        why = {"why": self.why} if self.why else {}
+        return {"operator": self.name, **why, **({"duress": True} if self.duress else {})}
 
 
 def baseline_key(lane: str) -> str:
@@ -31,6 +43,8 @@ class LaneRecord:
         """When the frame was taken that began the transaction (monotonic); 0 where none did."""
         self.by: Operator | None = None
         """Set while a guard acts."""
+        self.measured_by: Operator | None = None
+        """Set while it is decided anew on what a guard measured by hand."""
         self.usual: Baseline | None = None
         """What is usual at this lane after the screening that is decided on now; stored with that decision."""
 
@@ -46,6 +60,8 @@ class LaneRecord:
         if self.captured_us:
             payload["scan_us"] = now.mono_us - self.captured_us
             payload["captured_us"] = self.captured_us
+        if self.measured_by is not None:
+            payload |= {**self.measured_by.payload(), "of": self.seq}
         if self.by is None:
             seq = self._recorder.commit_unless_broken(Kind.DECISION, payload, now, [*memo.changes, *self._take_usual()])
         else:
@@ -60,20 +76,26 @@ class LaneRecord:
         usual, self.usual = self.usual, None
         return [] if usual is None else [set_state(baseline_key(self._lane), usual.encode())]
 
-    def entered(self, decision: Decision | None, now: Instant) -> None:
-        """Record that somebody went through, with what anti-passback and quotas must know of it."""
-        people = holders(decision)
+    def entered(self, of: int, people: tuple[Credential, ...], now: Instant) -> None:
+        """Record that the people of grant `of` went through, with what anti-passback and quotas must know of it."""
         memo = self._register.passed(people, self._direction, now)
-        payload = entered_payload(self._lane, self.seq, self._direction.value, people)
-        if self._recorder.commit_unless_broken(Kind.PASSAGE, payload, now, memo.changes) is not None:
+        payload = entered_payload(self._lane, of, self._direction.value, people)
+        if self._recorder.commit_or_reserve(Kind.PASSAGE, payload, now, memo.changes) is not None:
             memo.take_effect()
+
+    def missed(self, what: str, of: int, people: tuple[Credential, ...], now: Instant) -> None:
+        """Record that nobody of grant `of` went through, or only `people` of it did not."""
+        payload: Payload = {"lane": self._lane, "of": of, "what": what, **self._operator()}
+        if people:
+            payload["cti"] = people[0].cti.hex()
+        self._recorder.commit_or_reserve(Kind.PASSAGE, payload, now)
 
     def ended(self, what: str, decision: Decision | None, now: Instant) -> None:
         """Record how a transaction ended without anybody going through."""
         payload: Payload = {"lane": self._lane, "of": self.seq, "what": what, **self._operator()}
         if self.seq == 0 and decision and decision.credential:
             payload["cti"] = decision.credential.cti.hex()
-        self._recorder.commit_unless_broken(Kind.PASSAGE, payload, now)
+        self._recorder.commit_or_reserve(Kind.PASSAGE, payload, now)
 
     def forgiven(self, credential: Credential, now: Instant) -> bool:
         """Record that a guard forgives earlier passages; False where that failed."""
@@ -85,4 +107,4 @@ class LaneRecord:
         return True
 
     def _operator(self) -> Payload:
-        return {"operator": self.by[0], "why": self.by[1]} if self.by else {}
+        return self.by.payload() if self.by else {}

@@ -5,7 +5,7 @@ Workers only put these values into the gate's queue; the gate thread alone owns 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from station.core.model import Direction, Instant, Outcome, Text
 from station.core.reasons import Reason
 from station.core.signals import Signal
+from station.core.speech import Utterance
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -130,11 +131,50 @@ class Outputs(Protocol):
     def end_release(self, cause: Release) -> None:
         """Egress ended (fire alarm cleared); the next `lock` works again."""
 
+    def obeys(self) -> bool:
+        """Say whether the relay takes a level: it is given the one it has once more, so nothing moves."""
+
     def signal(self, signal: Signal) -> None:
         """Show LED and buzzer patterns of `station.core.signals.PATTERNS`."""
 
     def close(self) -> None:
         """Drive every output to its configured safe level and stop the pattern threads. May be called twice."""
+
+
+class SpokenHow(StrEnum):
+    """What became of an utterance: said to its end, cut short, not begun in time, or the loudspeaker failed."""
+
+    PLAYED = "played"
+    CUT = "cut"
+    LATE = "late"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The loudspeaker is done with an utterance."""
+
+    token: int
+    how: SpokenHow
+
+
+class Loudspeaker(Protocol):
+    """Says utterances in every configured language. Calls return at once and never raise; Spoken answers each.
+
+    Implementation: drivers/loudspeaker.py.
+    """
+
+    def prepare(self, wanted: Iterable[Text]) -> None:
+        """Render everything that may have to be said, so that it can be said at once; forget what is no longer."""
+
+    def say(self, utterance: Utterance) -> None:
+        """Say something, by the order of station.core.speech."""
+
+    def withdraw(self, source: str) -> None:
+        """Say nothing more of a source; what plays of it is cut short."""
+
+    def close(self) -> None:
+        """Fall silent and end the worker. May be called twice."""
 
 
 class InputKind(StrEnum):
@@ -155,6 +195,7 @@ class InputKind(StrEnum):
     UNBLOCKED = "unblocked"
     TAMPER = "tamper"
     TAMPER_CLEARED = "tamper-cleared"
+    DURESS = "duress"
 
 
 class Inputs(Protocol):
@@ -211,6 +252,8 @@ class LaneView:
     """Decided on local knowledge: the site's other gates have not been heard from."""
     forgivable: bool = False
     """Whether what keeps the person out is something a guard can forgive."""
+    by_hand: bool = False
+    """Whether the guard can enter what a hand thermometer shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,6 +284,8 @@ class StationView:
     now_us: int
     inside: int = 0
     """How many people are inside, as far as this station's passages tell."""
+    announcement: Text | None = None
+    """What the loudspeaker announces at this moment."""
 
 
 class GuardVerb(StrEnum):
@@ -260,6 +305,19 @@ class GuardRequest:
     operator: str
     why: str
     answer: Future[GuardAnswer] = field(compare=False)
+    duress: bool = False
+    """The guard signed in with the duress PIN: everything happens as always, and central is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandReading:
+    """A guard enters what a hand thermometer shows of the person at a lane, degrees Celsius."""
+
+    lane: str
+    operator: str
+    celsius: float
+    answer: Future[GuardAnswer] = field(compare=False)
+    duress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +328,7 @@ class VisitorRequest:
     name: str
     hours: float
     answer: Future[VisitorAnswer] = field(compare=False)
+    duress: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +347,8 @@ class SignInAttempt:
     operator: str
     correct: bool
     answer: Future[GuardAnswer] = field(compare=False)
+    duress: bool = False
+    """The PIN was the guard's second one, which calls for help."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +358,10 @@ class GuardAnswer:
     accepted: bool
     text: Text
     retry_after_s: float = 0.0
+
+
+ScreenRequest = GuardRequest | HandReading | VisitorRequest | SignInAttempt
+"""What the guard screen puts into the gate's queue."""
 
 
 class Gate(Protocol):
@@ -311,7 +376,7 @@ class Gate(Protocol):
     def sign_in_locked_s(self) -> float:
         """Seconds until a PIN may be tried again; 0 when now."""
 
-    def submit(self, request: GuardRequest | VisitorRequest | SignInAttempt) -> None:
+    def submit(self, request: ScreenRequest) -> None:
         """Put the request into the gate's queue."""
 
 

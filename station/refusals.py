@@ -31,6 +31,8 @@ class RefusalCounter:
 
     def settle(self, *, closing: bool = False) -> None:
         """Record how often refusals were repeated, once their minute is over (or the station stops)."""
+        if not self._refusals.recorded:
+            return
         now = self._clock.now()
         self._refusals, repeated = settle(self._refusals, now.mono_us + (REPEAT_WINDOW_US if closing else 0))
         for repeat in repeated:

@@ -9,12 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from itertools import islice, takewhile
 from operator import attrgetter
 
 from station.core.model import Credential, Direction, Instant
 from station.core.passback import DAY_S, KEEP_DAYS, History, Passage, Peers, visible
+from station.core.record import dataclass
 from station.journal import Change, Journal, set_state
 
 HEARD_US = 15 * 60 * 1_000_000
@@ -25,6 +25,9 @@ KEEP_LIVE_S = DAY_S
 """Used-up live codes are forgotten a day later; they have been too old by themselves since the first minute."""
 
 _moment = attrgetter("wall_us")
+ADD_PASSAGE = "INSERT INTO passage(cti, household, direction, wall_us) VALUES (?, ?, ?, ?)"
+ADD_USED = "INSERT OR IGNORE INTO live_used(cti, t) VALUES (?, ?)"
+
 _PASSAGES = "SELECT cti, household, direction, wall_us FROM passage"
 
 
@@ -39,8 +42,11 @@ class Memo:
 class Register:
     """Used by the gate thread alone."""
 
-    def __init__(self, journal: Journal, *, has_peers: bool) -> None:
-        """Load what the journal's file holds. `has_peers`: the site has other gates."""
+    def __init__(self, journal: Journal, *, has_peers: bool, pending: Iterable[Change] = ()) -> None:
+        """Load what the journal's file holds. `has_peers`: the site has other gates.
+
+        `pending`: changes that wait in the reserve; they count already.
+        """
         self._has_peers = has_peers
         self._heard_us: int | None = None
         self._by_pass: dict[bytes, list[Passage]] = defaultdict(list)
@@ -53,6 +59,17 @@ class Register:
         self._used_before: set[tuple[bytes, int]] = set()
         self._day_began_us: int | None = None
         self._forgiven: dict[bytes, int] = dict(journal.rows("SELECT subject, wall_us FROM forgiven"))
+        for change in pending:
+            self._count(change)
+
+    def _count(self, change: Change) -> None:
+        if change.sql == ADD_PASSAGE:
+            cti, household, direction, wall_us = change.values
+            self._add(Passage(cti, household, Direction(direction), wall_us))
+        elif change.sql == ADD_USED:
+            self._used.add((change.values[0], change.values[1]))
+        elif change.values[0] == INSIDE:
+            self.inside = int(change.values[1])
 
     # --- asking ----------------------------------------------------------------------------------------------------
 
@@ -85,20 +102,14 @@ class Register:
         used = [(c.cti, c.live.t) for c in credentials if c.live is not None]
         if not used:
             return Memo((), lambda: None)
-        changes = [Change("INSERT OR IGNORE INTO live_used(cti, t) VALUES (?, ?)", pair) for pair in used]
+        changes = [Change(ADD_USED, pair) for pair in used]
         old = Change("DELETE FROM live_used WHERE t < ?", (now.seconds - KEEP_LIVE_S,))
         return Memo((*changes, old), lambda: self._used.update(used))
 
     def passed(self, credentials: Iterable[Credential], direction: Direction, now: Instant) -> Memo:
         """Note that the holders of these credentials went through."""
         passages = [Passage(c.cti, c.household, direction, now.wall_us) for c in credentials]
-        changes = [
-            Change(
-                "INSERT INTO passage(cti, household, direction, wall_us) VALUES (?, ?, ?, ?)",
-                (p.cti, p.household, p.direction.value, p.wall_us),
-            )
-            for p in passages
-        ]
+        changes = [Change(ADD_PASSAGE, (p.cti, p.household, str(p.direction), p.wall_us)) for p in passages]
         old = Change("DELETE FROM passage WHERE wall_us < ?", (now.wall_us - KEEP_US,))
         inside = max(0, self.inside + max(1, len(passages)) * (1 if direction is Direction.IN else -1))
         counted = set_state(INSIDE, b"%d" % inside)
@@ -154,6 +165,9 @@ class Register:
 
 def _insert(passages: list[Passage], passage: Passage) -> None:
     """Put a passage in its place; reports from other gates may come late and twice."""
+    if not passages or passage.wall_us > passages[-1].wall_us:
+        passages.append(passage)
+        return
     place = bisect_left(passages, passage.wall_us, key=_moment)
     same = takewhile(lambda known: known.wall_us == passage.wall_us, islice(passages, place, None))
     if passage not in same:

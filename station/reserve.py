@@ -1,8 +1,11 @@
-"""The reserve: 16 MiB put aside on installation, so that overrides and alarms can be recorded on a full disk.
+"""The reserve: 16 MiB put aside on installation, so that what must be recorded can be on a full disk.
+
+That is what happened already, or may not wait: overrides, alarms, and the passages of people who were let in.
 
 A file of fixed size, written in place: no block is allocated when it is needed. Each record is length, CRC-32 and the
 event's JSON; a zero length ends the list. The station moves the records into the journal as `late` events as soon as
-that commits again, in one transaction with the mark of how far it got, so none is lost or doubled.
+that commits again, in one transaction with the mark of how far it got and with the state changes that belong to them,
+so none is lost or doubled.
 """
 
 from __future__ import annotations
@@ -11,18 +14,23 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from station.core.events import Kind
 from station.core.model import Instant
-from station.journal import Journal, JournalFault, set_state
+from station.journal import Change, Journal, JournalFault, set_state
+from station.register import ADD_PASSAGE, ADD_USED
 
 FILE = "reserve.bin"
 SIZE = 16 * 1024 * 1024
 HEADER = struct.Struct("<II")
 GENERATION = struct.Struct("<Q")
 MARK = "reserve-drained"
+REPLAYED = {"passage": ADD_PASSAGE, "used": ADD_USED, "state": set_state(MARK, b"").sql}
+"""The state changes that a record keeps, by name: no SQL is run from the file. Others (tidying up) are left out."""
+_NAMES = {sql: name for name, sql in REPLAYED.items()}
 
 
 class Reserve:
@@ -55,9 +63,19 @@ class Reserve:
             at += HEADER.size + length
         return records, at
 
-    def append(self, kind: Kind, payload: Mapping[str, object], now: Instant) -> None:
-        """Record one event durably. Raises JournalFault when even the reserve fails: then only paper is left."""
-        row = {"kind": kind.value, "wall_us": now.wall_us, "mono_us": now.mono_us, "payload": payload}
+    def append(self, kind: Kind, payload: Mapping[str, object], now: Instant, changes: Iterable[Change] = ()) -> None:
+        """Record one event durably. Raises JournalFault when even the reserve fails: then only paper is left.
+
+        `changes` are made when the event comes into the journal (those of REPLAYED).
+        """
+        row: dict[str, object] = {
+            "kind": kind.value,
+            "wall_us": now.wall_us,
+            "mono_us": now.mono_us,
+            "payload": payload,
+        }
+        if kept := [(_NAMES[c.sql], [_plain(value) for value in c.values]) for c in changes if c.sql in _NAMES]:
+            row["changes"] = kept
         body = json.dumps(row, separators=(",", ":"), ensure_ascii=False).encode()
         framed = HEADER.pack(len(body), zlib.crc32(body)) + body + HEADER.pack(0, 0)
         if self._end + len(framed) > self._size:
@@ -76,12 +94,18 @@ class Reserve:
             return 0
         generation, count = json.loads(journal.state(MARK) or b"[-1,0]")
         done = count if generation == self.generation else 0
-        late = [(Kind.LATE, json.loads(record)) for record in self.records[done:]]
+        rows = [json.loads(record) for record in self.records[done:]]
+        changes = [change for row in rows for change in _changes(row.pop("changes", []))]
+        late = [(Kind.LATE, row) for row in rows]
         if late:
             mark = json.dumps([self.generation, len(self.records)]).encode()
-            journal.append_all(late, now, [set_state(MARK, mark)])
+            journal.append_all(late, now, [*changes, set_state(MARK, mark)])
         self._restart()
         return len(late)
+
+    def pending(self) -> list[Change]:
+        """Return the state changes that wait here, in order."""
+        return [change for record in self.records for change in _changes(json.loads(record).get("changes", []))]
 
     def _restart(self) -> None:
         """Empty the file under the next generation: a crash just before repeats nothing, for the mark tells how far."""
@@ -96,3 +120,17 @@ class Reserve:
     def close(self) -> None:
         """Close the file."""
         os.close(self._file)
+
+
+def _plain(value: object) -> object:
+    """Return a value of a change as JSON has it: bytes as {"hex": ...}."""
+    return {"hex": value.hex()} if isinstance(value, bytes) else value
+
+
+def _changes(kept: Iterable[tuple[str, list[Any]]]) -> list[Change]:
+    """Return the changes of a record; a name that only another version knows is passed over."""
+    known = [(REPLAYED[name], values) for name, values in kept if name in REPLAYED]
+    return [
+        Change(sql, tuple(bytes.fromhex(v["hex"]) if isinstance(v, dict) else v for v in values))
+        for sql, values in known
+    ]

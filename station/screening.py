@@ -25,6 +25,9 @@ BACKGROUND_PROBES = 12
 SLOWEST_SAMPLE_S = 0.25
 """A thermal array's picture takes so long; the range sensor's measurement fits in."""
 
+TOO_SLOW_S = 2.0
+"""A sensor that takes longer for a sample is faulty: no series of such would end before the lane gives it up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Screened:
@@ -152,7 +155,11 @@ class ScreeningWorker:
     def _sample(self) -> Sample:
         if self._device is None:
             self._device = self._open()
+        asked_s = time.monotonic()
         taken = self._device.sample()
+        if (took_s := time.monotonic() - asked_s) > TOO_SLOW_S:
+            remedy = "Check the wires and the pull-ups; something holds the bus back"
+            raise DeviceFault(f"thermometer {self._lane}", f"it took {took_s:.1f} s to answer", remedy)
         away = self._range.millimetres() if self._range else None
         return Sample(time.monotonic(), taken.object_c, taken.ambient_c, away, taken.fill)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from station.core.announcements import Announcements, read_announcements
 from station.core.documents import (
     DocumentType,
     Envelope,
@@ -22,7 +23,7 @@ from station.core.reasons import Reason
 from station.core.status import StatusManifest, read_manifest
 from station.core.succession import RootSet, open_held_roots, open_roots, read_delegation
 
-Content = RootSet | TrustBundle | Policy | StatusManifest | KeyEntry
+Content = RootSet | TrustBundle | Policy | StatusManifest | KeyEntry | Announcements
 Opened = tuple[Content, Envelope] | Rejected
 
 
@@ -68,6 +69,8 @@ class Beliefs:
             content = read_policy(envelope)
         elif kind is DocumentType.STATUS:
             content = read_manifest(envelope)
+        elif kind is DocumentType.ANNOUNCEMENT:
+            content = read_announcements(envelope)
         else:
             assert self.bundle is not None  # noqa: S101 - for the type checker; `open` has asked
             content = read_delegation(envelope, self.bundle, self.station, self.zone)
@@ -102,5 +105,6 @@ _RECALL: dict[DocumentType, Callable[[Beliefs, bytes, Rejected | None], Opened]]
     DocumentType.TRUST: Beliefs._recall_trust,  # noqa: SLF001
     DocumentType.POLICY: Beliefs._recall_signed,  # noqa: SLF001
     DocumentType.STATUS: Beliefs._recall_signed,  # noqa: SLF001
+    DocumentType.ANNOUNCEMENT: Beliefs._recall_signed,  # noqa: SLF001
     DocumentType.DELEGATION: Beliefs._recall_nothing,  # noqa: SLF001 - a withdrawn issuer's delegation ends with it
 }

@@ -6,7 +6,7 @@ from station.core import lane as lanes
 from station.core.door import DoorState
 from station.core.events import Kind, decode
 from station.core.lane import LaneState
-from station.core.model import Decision, Direction, Outcome
+from station.core.model import Decision, Direction, Outcome, Text
 from station.core.reasons import Reason
 from station.core.signals import Signal
 from station.flow import FORGIVABLE, LaneFlow
@@ -15,7 +15,7 @@ from station.wording import holder, next_step, reason, text
 
 _BY_NUMBER = frozenset({Reason.CLOCK_LOST, Reason.CLOCK_UNSURE, Reason.NONCE_NEEDED, Reason.LIVE_WRONG_NONCE})
 """Reasons that a phone can answer by signing the number the station shows."""
-_ALARM_ORDER = (
+ALARMS = (
     "fire",
     "break-glass",
     "duress",
@@ -43,22 +43,31 @@ def lane_signal(flow: LaneFlow) -> Signal:
     signal = lanes.signal(flow.lane)
     if signal is Signal.READY and flow.doorway.alarms:
         return Signal.ALARM
-    return signal
+    return Signal.OUT_OF_SERVICE if signal is Signal.READY and flow.locked_down else signal
+
+
+def message_key(flow: LaneFlow, signal: Signal) -> str:
+    """Return the key in the catalogue of what is told at a lane that shows `signal`."""
+    if signal in (Signal.EVACUATE, Signal.ALARM):
+        return f"alarm-{next(name for name in ALARMS if name in flow.doorway.alarms)}"
+    if signal is Signal.OUT_OF_SERVICE:
+        return "out-of-service" if flow.out_of_service else "locked-down"
+    told = flow.lane.fault or (flow.lane.decision.reason if flow.lane.decision else None)
+    return f"reason-{told}" if told else "ready"
+
+
+def told_next(flow: LaneFlow, key: str) -> Text:
+    """Return what the person should do now, for a key of `message_key`: in the rule's own words where it has some."""
+    decision = flow.lane.decision
+    by_rule = decision is not None and not flow.lane.fault and key == f"reason-{decision.reason}"
+    return next_step(decision) if decision and by_rule else text(key, "next")
 
 
 def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
     """Return the panel of one lane. `number`: what phones are asked to sign, shown where it helps."""
     signal, decision = lane_signal(flow), flow.lane.decision
-    headline, step = text("ready"), text("ready", "next")
-    if signal in (Signal.EVACUATE, Signal.ALARM):
-        alarm = next(name for name in _ALARM_ORDER if name in flow.doorway.alarms)
-        headline, step = text(f"alarm-{alarm}"), text(f"alarm-{alarm}", "next")
-    elif signal is Signal.OUT_OF_SERVICE:
-        headline, step = text("out-of-service"), text("out-of-service", "next")
-    elif flow.lane.fault:
-        headline, step = reason(flow.lane.fault), text(f"reason-{flow.lane.fault}", "next")
-    elif decision is not None:
-        headline, step = reason(decision.reason), next_step(decision)
+    key = message_key(flow, signal)
+    headline, step = text(key), told_next(flow, key)
     if flow.busy_with_other:
         step = text("please-wait")
     credential = decision.credential if decision else None
@@ -76,6 +85,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
         number=number if decision is None or decision.reason in _BY_NUMBER else "",
         local=decision is not None and decision.local,
         forgivable=decision is not None and decision.reason in FORGIVABLE,
+        by_hand=flow.by_hand,
     )
 
 

@@ -44,6 +44,7 @@ class VisitorDesk:
             "class": "visitor",
             "exp": credential.expires,
             "operator": request.operator,
+            **({"duress": True} if request.duress else {}),
         }
         if self._recorder.commit_unless_broken(Kind.ISSUED, payload, now) is None:
             return VisitorAnswer(None, text("answer-not-recorded"))

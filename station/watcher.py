@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
 from station.core.model import Credential, Instant, Rejected
 from station.core.presentation import Attention, keep, look
+from station.core.record import dataclass
 from station.core.scan import OUR_PREFIXES, identity
 from station.core.timecode import TimeCode
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 
@@ -22,6 +23,15 @@ def _bundle(language: str) -> FluentBundle:
 @cache
 def text(key: str, attribute: str = "") -> Text:
     """Return a message of the catalogue (or an attribute of it) in every language. Raises KeyError if there is none."""
+    return _formatted(key, attribute, {})
+
+
+def told(key: str, **values: str | int) -> Text:
+    """Return a message with its variables filled in. Raises KeyError as `text` does."""
+    return _formatted(key, "", values)
+
+
+def _formatted(key: str, attribute: str, values: Mapping[str, str | int]) -> Text:
     result: dict[str, str] = {}
     for language in LANGUAGES:
         bundle = _bundle(language)
@@ -29,7 +39,7 @@ def text(key: str, attribute: str = "") -> Text:
         pattern = message.attributes[attribute] if attribute else message.value
         if pattern is None:
             raise KeyError(key)
-        value, errors = bundle.format_pattern(pattern)
+        value, errors = bundle.format_pattern(pattern, dict(values))
         if errors:
             raise errors[0]
         result[language] = str(value)

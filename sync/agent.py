@@ -19,10 +19,13 @@ import apsw
 
 from station.schema import RING_SOCKET
 from sync import mqtt, wire
+from sync.commands import AnswerDesk
 from sync.config import SyncConfig
 from sync.downlink import Downlink
+from sync.leftovers import Leftovers
 from sync.notify import notify
 from sync.outbox import JournalError, Outbox
+from sync.renewal import Renewal, days_left
 from sync.store import SyncStore
 from sync.trust import TrustKeys
 from sync.uplink import Uplink
@@ -100,15 +103,24 @@ class Agent:
         self._versions = versions()
         keys = TrustKeys(self._outbox.trust, self._outbox.status)
         self._uplink = Uplink(config, self._outbox, self._store, keys, self._versions)
-        self._downlink = Downlink(
-            config.station, self._store, lambda raw: self._uplink.acknowledge(raw, time.monotonic())
+        self._downlink = Downlink(config.station, self._store, self._acknowledged)
+        self._renewal = Renewal(config, self.wake)
+        self._leftovers = Leftovers(config, self._outbox, self._store, keys)
+        self._answers = AnswerDesk(
+            self._outbox,
+            self._store,
+            self._uplink.resend,
+            lambda: self._uplink.greet_again(time.monotonic()),
+            self.wake,
         )
         self._rang = threading.Event()
         self._doorbell = Doorbell(config.paths.run, self._on_ring)
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
         self._link: mqtt.Link | None = None
         self._online, self._was_online = False, False
-        self._connect_at, self._attempts = 0.0, 0
+        # After a power cut of the whole town all stations start at once, so the first try is spread too, once known.
+        known = self._store.spread_s() or 0.0
+        self._connect_at, self._attempts = time.monotonic() + self._random.uniform(0, known), 0
         self._tele_at = 0.0
         self._error, self._shown = "not connected yet", (True, "")
         self._store_fault = False
@@ -138,6 +150,8 @@ class Agent:
         self._rang.clear()
         if self._link is None and now >= self._connect_at:
             self._connect()
+        if self._renewal.look(now, online=self._online) and self._link is not None:
+            self._link.close(0)  # the next connection shows the new certificate
         if self._online and now >= self._tele_at:
             self._tele_at = now + self._config.timers.tele_s
             self._send_tele()
@@ -145,6 +159,11 @@ class Agent:
             well = self._uplink.work(now)
             self._uplink.save()
             self._show_link()
+            self._answers.work(now)
+            if self._uplink.is_drained:
+                self._leftovers.work(now)
+        except JournalError:
+            return False  # said once by the uplink
         except apsw.Error as error:
             self._store_failed(error)
             return False
@@ -159,8 +178,9 @@ class Agent:
         times = [now + self._config.timers.poll_s]
         if self._link is None:
             times.append(self._connect_at)
-        if (due := self._uplink.deadline(now)) is not None:
-            times.append(due)
+        old = self._leftovers.deadline() if self._uplink.is_drained else None
+        dues = (self._uplink.deadline(now), self._answers.deadline(), old)
+        times += [due for due in dues if due is not None]
         return max(0.0, min(times) - now)
 
     def _handle_all(self, timeout_s: float) -> None:
@@ -182,6 +202,7 @@ class Agent:
                 self._on_down(happening.reason)
             case mqtt.Published():
                 self._uplink.published(happening.mid, happening.reason, time.monotonic())
+                self._answer_published(happening)
             case mqtt.Subscribed():
                 if happening.refused:
                     self._error = f"the broker refused a subscription ({happening.refused}); check its access list"
@@ -213,20 +234,29 @@ class Agent:
         log.info("connected to %s:%d", broker.host, broker.port)
         self._online, self._was_online, self._attempts, self._error = True, True, 0, ""
         self._tele_at = time.monotonic()
-        link.subscribe(self._downlink.filters())
+        link.subscribe(self._downlink.filters(), as_published=True)  # a command published as retained is refused
         self._send_state(link, wire.State(state="online"))
         self._uplink.connected(self._publish, time.monotonic())
+        self._leftovers.connected(self._publish, time.monotonic())
+        self._answers.connected(self._publish)
 
     def _on_down(self, reason: str) -> None:
         broker, timers = self._config.broker, self._config.timers
         if self._online or (self._attempts == 0 and not self._was_online):
             log.warning("no connection to %s:%d: %s; trying again", broker.host, broker.port, reason)
         # A broker that comes back must not meet all its stations at once: the first try is spread as central said.
-        longest = self._uplink.spread_s if self._online else 2.0 ** min(self._attempts, 16)
+        longest = 2.0 ** min(self._attempts, 16) if self._attempts else self._uplink.spread_s
         self._attempts += 1
         self._connect_at = time.monotonic() + self._random.uniform(0, min(longest, timers.reconnect_max_s))
         self._link, self._online, self._error = None, False, reason
         self._uplink.disconnected()
+        self._leftovers.disconnected()
+        self._answers.disconnected()
+
+    def _acknowledged(self, raw: bytes) -> None:
+        now = time.monotonic()
+        self._uplink.acknowledge(raw, now)
+        self._leftovers.acknowledge(raw, now)
 
     def _publish(self, leaf: str, payload: bytes, content_type: str) -> int | None:
         if self._link is None:
@@ -241,10 +271,17 @@ class Agent:
         documents = list[wire.DocumentMark]()
         with contextlib.suppress(JournalError):  # said once by the uplink
             documents = self._outbox.documents()
-        tele = wire.Tele(queue=self._uplink.queue, versions=self._versions, documents=documents)
+        days = days_left(self._config.broker.tls, time.time())
+        tele = wire.Tele(queue=self._uplink.queue, versions=self._versions, documents=documents, certificate_days=days)
         if self._link is not None:
             topic = wire.up(self._config.station.id, "tele")
             self._link.publish(topic, wire.encode(tele), qos=0, content_type=wire.JSON_TYPE)
+
+    def _answer_published(self, happening: mqtt.Published) -> None:
+        try:
+            self._answers.published(happening.mid, happening.reason, time.monotonic())
+        except apsw.Error as error:
+            self._store_failed(error)
 
     def _on_message(self, message: mqtt.Received) -> None:
         try:
@@ -286,6 +323,8 @@ class Agent:
             self._uplink.save()
             self._show_link()
         self._doorbell.close()
+        self._answers.close()
+        self._leftovers.close()
         self._outbox.close()
         self._store.close()
 

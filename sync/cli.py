@@ -8,13 +8,14 @@ import logging
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import apsw
 import msgspec
 
-from sync import doctor
+from sync import doctor, enrol_command, renewal
 from sync.agent import Agent
 from sync.config import ConfigError, SyncConfig, load
 from sync.notify import notify
@@ -32,11 +33,14 @@ def _parser() -> argparse.ArgumentParser:
         ("run", "work until stopped"),
         ("status", "show the link and the queue"),
         ("doctor", "find out what is wrong and what to do"),
+        ("enrol", "get this station's certificate with a one-time code"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}")
         if name == "doctor":
             command.add_argument("--json", action="store_true", help="for machines")
+        if name == "enrol":
+            enrol_command.declare(command)
     return parser
 
 
@@ -72,6 +76,8 @@ def status(config: SyncConfig) -> int:
     for connected, since_us, error_text in rows["link"]:
         since = dt.datetime.fromtimestamp(since_us / 1e6, dt.UTC)
         print(f"link: {'connected' if connected else 'not connected'} since {since:%Y-%m-%d %H:%M:%S} UTC {error_text}")
+    if line := renewal.describe(config.paths.state, config.broker.tls, time.time()):
+        print(line)
     if found is None:
         print(f"journal: {config.paths.journal} does not exist yet")
         return 0
@@ -119,6 +125,8 @@ def main(arguments: list[str] | None = None) -> int:
         return run(config)
     if options.command == "status":
         return status(config)
+    if options.command == "enrol":
+        return enrol_command.main(config, options)
     return show_doctor(config, as_json=options.json)
 
 

@@ -94,7 +94,8 @@ def _expiry(name: str, path: Path, now: dt.datetime) -> Check:
         return Check(name, ok=False, found=f"{path} cannot be read: {error}", todo="enrol the station again")
     days = (ends - now).days
     if days < WARN_DAYS:
-        return Check(name, ok=False, found=f"{path} ends {ends:%Y-%m-%d}", todo="renew it: enrol the station again")
+        todo = "is the enrolment endpoint reachable? gate-sync renews there by itself; else enrol the station again"
+        return Check(name, ok=False, found=f"{path} ends {ends:%Y-%m-%d}", todo=todo)
     return Check(name, ok=True, found=f"{path} is good for {days} days")
 
 

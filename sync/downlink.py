@@ -1,4 +1,4 @@
-"""The way down: what is signed goes into the inbox as it is, acknowledgements to the uplink, commands are refused.
+"""The way down: what is signed goes into the inbox as it is, acknowledgements to the uplink.
 
 Nothing is trusted or interpreted here: gate-station verifies every document itself. Only sizes and names are limited,
 so that nobody fills the disk.
@@ -6,12 +6,13 @@ so that nobody fills the disk.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 from collections import deque
 from collections.abc import Callable
 
+from station.core import command
+from station.core.reasons import Reason
 from sync import wire
 from sync.config import StationConfig
 from sync.store import SyncStore
@@ -29,6 +30,7 @@ LIMITS = {
     "status-delta": MAX_CHUNK,
     "roots": MAX_SLIP,
     "delegation": MAX_SLIP,
+    "announcement": MAX_DOCUMENT,
 }
 """Document types that are taken, with the most bytes of each."""
 MAX_TIME, MAX_NOTICE = 1024, 256 * 1024
@@ -64,7 +66,7 @@ class Downlink:
         elif topic == wire.down(self._station.id, "peer"):
             return not retained and self._peer(topic, payload)
         elif topic == wire.down(self._station.id, "cmd"):
-            self._refuse(payload, answer)
+            return self._command(payload, retained=retained, answer=answer)
         elif topic.startswith("gs/1/doc/"):
             return self._document(topic, payload)
         else:
@@ -97,14 +99,19 @@ class Downlink:
             self._once(topic, f"the message on {topic} has {len(payload)} bytes, allowed are {most}; ignored")
         return 0 < len(payload) <= most
 
-    def _refuse(self, payload: bytes, answer: Answer) -> None:
-        """Refuse a command visibly: this version has none."""
-        number = hashlib.sha256(payload).hexdigest()[:16]
-        if number in self._refused:
-            return
-        self._refused.append(number)
-        self._once("cmd", "a command was refused: this version of the station takes no commands")
-        answer(f"rsp/{number}", wire.encode(wire.Response(id=number, reason="unsupported")), wire.JSON_TYPE)
+    def _command(self, payload: bytes, *, retained: bool, answer: Answer) -> bool:
+        """Keep a command for gate-station, which judges it; what is too large for one is refused here."""
+        if not payload:
+            return False  # somebody has cleared the topic
+        if len(payload) <= command.MAX_BYTES:
+            return self._store.put_command(payload, retained=retained)
+        number = command.number(payload)
+        if number not in self._refused:
+            self._refused.append(number)
+            self._once("cmd", f"a command of {len(payload)} bytes was refused, allowed are {command.MAX_BYTES}")
+            refusal = wire.Response(id=number, outcome="refused", reason=Reason.COMMAND_MALFORMED.value)
+            answer(f"rsp/{number}", wire.encode(refusal), wire.JSON_TYPE)
+        return False
 
     def _once(self, what: str, text: str) -> None:
         if what not in self._said and len(self._said) < _REMEMBERED:

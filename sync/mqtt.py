@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from sync.config import BrokerConfig, TlsConfig
+from sync.known_time import clock_is_lost, without_dates
 
 log = logging.getLogger(__name__)
 
@@ -111,6 +112,8 @@ def tls_context(tls: TlsConfig) -> ssl.SSLContext:
     """Return the context of mutual TLS. Raises OSError (ssl.SSLError among them) where a file cannot be used."""
     context = ssl.create_default_context(cafile=str(tls.ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if clock_is_lost(tls.cert):
+        without_dates(context)
     context.load_cert_chain(str(tls.cert), str(tls.key))
     return context
 
@@ -139,15 +142,26 @@ class Link:
         """Begin to connect. `Up` or `Down` follows."""
         self._thread.start()
 
-    def subscribe(self, filters: Iterable[str], qos: int = 1) -> None:
-        """Subscribe; `Subscribed` follows."""
-        self._client.subscribe([(topic, SubscribeOptions(qos=qos)) for topic in filters])
+    def subscribe(self, filters: Iterable[str], qos: int = 1, *, as_published: bool = False) -> None:
+        """Subscribe; `Subscribed` follows. `as_published`: messages tell whether they were published as retained."""
+        options = SubscribeOptions(qos=qos, retainAsPublished=as_published)
+        self._client.subscribe([(topic, options) for topic in filters])
 
     def publish(
-        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, content_type: str = ""
+        self,
+        topic: str,
+        payload: bytes,
+        *,
+        qos: int = 1,
+        retain: bool = False,
+        content_type: str = "",
+        expiry_s: int | None = None,
     ) -> int | None:
-        """Send a message. Returns its id, None where there is no connection."""
-        properties = _properties(PacketTypes.PUBLISH, **({"ContentType": content_type} if content_type else {}))
+        """Send a message. Returns its id, None where there is no connection. `expiry_s`: until the broker drops it."""
+        values = dict[str, object]({"ContentType": content_type} if content_type else {})
+        if expiry_s is not None:
+            values["MessageExpiryInterval"] = expiry_s
+        properties = _properties(PacketTypes.PUBLISH, **values)
         info = self._client.publish(topic, payload, qos=qos, retain=retain, properties=properties)
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +15,25 @@ import apsw
 import msgspec
 
 from station.core import events
+from station.schema import BOOT_NONCE, EVICTED, EVICTED_SEQ, FORMER
 from sync import wire
 
 log = logging.getLogger(__name__)
 
 BUSY_MS = 1000
 DIGEST = 32
+Row = tuple[int, int, int, str, str, int, str, dict[str, msgspec.Raw]]
+_ROWS = msgspec.json.Decoder(list[Row])
+"""Reads what station.core.events writes, all rows of a batch at once: eight times as fast as row by row."""
+
+_FORMER = re.compile(rf"{FORMER}[0-9a-f]{{16}}")
+
+
+class _Ended(msgspec.Struct, frozen=True):
+    """What station/rehoming.py notes of a stream that has ended."""
+
+    epoch: int
+    prefix: int
 
 
 class JournalError(Exception):
@@ -63,7 +78,25 @@ class Outbox:
         if seq == 0:
             return events.GENESIS
         rows = self._query("SELECT hash FROM event WHERE seq = ?", (seq,))
-        return rows[0][0] if rows else None
+        return rows[0][0] if rows else self._evicted(seq)
+
+    def _evicted(self, seq: int) -> bytes | None:
+        """Return the chain hash after the row that was evicted last, if that is `seq`: what is kept follows on it."""
+        for (value,) in self._query("SELECT value FROM state WHERE key = ?", (EVICTED,)):
+            if len(value) == EVICTED_SEQ + DIGEST and int.from_bytes(value[:EVICTED_SEQ]) == seq:
+                return bytes(value[EVICTED_SEQ:])
+        return None
+
+    def former(self) -> list[tuple[str, int, int]]:
+        """Return (table, epoch, last row that stayed behind) of streams that another one has replaced in this file."""
+        found = list[tuple[str, int, int]]()
+        for key, value in self._query("SELECT key, value FROM state WHERE key GLOB ?", (f"former {FORMER}*",)):
+            table = key.removeprefix("former ")
+            with contextlib.suppress(msgspec.MsgspecError):
+                ended = msgspec.json.decode(value, type=_Ended)
+                if _FORMER.fullmatch(table):
+                    found.append((table, ended.epoch, ended.prefix))
+        return found
 
     def confirms(self, seq: int, head: bytes) -> bool | None:
         """Say whether `head` is the hash after row `seq`; None where no row is left to tell. Raises JournalError."""
@@ -89,10 +122,13 @@ class Outbox:
             size += len(raw)
             if taken and size > max_bytes:
                 break
-            head = self._checked(seq, first + len(taken), raw, stored, head)
+            head = events.chain(head, raw)
+            if seq != first + len(taken) or head != stored or len(raw) > wire.MAX_RAW:
+                raise self._damaged(first + len(taken))
             taken.append(raw)
         if not taken:
             raise JournalError(f"{self._path}: row {first} is gone; the station may have started a new journal")
+        self._check_rows(first, taken)
         return wire.Batch(
             epoch=epoch,
             first_seq=first,
@@ -102,19 +138,27 @@ class Outbox:
             events=[msgspec.Raw(raw) for raw in taken],
         )
 
-    def _checked(self, seq: int, expected: int, raw: bytes, stored: bytes, head: bytes) -> bytes:
-        """Return the hash after a whole row; what central would refuse is named here, where it can be repaired."""
-        whole = seq == expected and len(raw) <= wire.MAX_RAW and events.chain(head, raw) == stored
+    def _check_rows(self, first: int, taken: list[bytes]) -> None:
+        """Find a row that hashes and is no event: central would refuse it, here it can be named and repaired."""
         try:
-            whole = whole and events.decode(raw).seq == seq
-        except (ValueError, RecursionError):
-            whole = False
-        if not whole:
-            raise JournalError(
-                f"{self._path}: row {expected} is missing or damaged, so nothing after it can be sent; keep the file, "
-                "run `gate-station doctor` and call the operator"
-            )
-        return stored
+            read = [row[0] for row in _ROWS.decode(b"[" + b",".join(taken) + b"]")]
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            read = []
+        if read == list(range(first, first + len(taken))):
+            return
+        for seq, raw in enumerate(taken, first):
+            try:
+                whole = events.decode(raw).seq == seq
+            except (ValueError, RecursionError):
+                whole = False
+            if not whole:
+                raise self._damaged(seq)
+
+    def _damaged(self, seq: int) -> JournalError:
+        return JournalError(
+            f"{self._path}: row {seq} is missing or damaged, so nothing after it can be sent; keep the file, "
+            "run `gate-station doctor` and call the operator"
+        )
 
     def documents(self) -> list[wire.DocumentMark]:
         """Return the documents in force. Raises JournalError."""
@@ -122,6 +166,15 @@ class Outbox:
         return [
             wire.DocumentMark(type=t, seq=s, hash=h.hex(), in_force_us=us) for t, s, h, us in rows if len(h) == DIGEST
         ]
+
+    def boot_nonce(self) -> str:
+        """Return the number this start of the station has drawn, 16 hexadecimal digits; empty where there is none."""
+        rows = self._query("SELECT value FROM state WHERE key = ?", (BOOT_NONCE,))
+        return bytes(rows[0][0]).hex() if rows else ""
+
+    def answers(self, after: int) -> list[tuple[int, str, str]]:
+        """Return (id, command, body) of answers to commands with an id above `after`. Raises JournalError."""
+        return self._query("SELECT id, command, body FROM answer WHERE id > ? ORDER BY id LIMIT 16", (after,))
 
     def trust(self) -> bytes | None:
         """Return the trust bundle in force as received, None where there is none or it cannot be read now."""

@@ -9,12 +9,13 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
 from station.core.passback import DAY_S, KEEP_DAYS
-from station.schema import SYNC_DDL
+from station.schema import SYNC_DDL, Cause
 from sync.notices import tells_nothing
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,8 @@ MAX_ROWS = 4096
 """Documents kept in the inbox at most; the oldest go first."""
 MAX_NOTICES, MAX_NOTICE_BYTES = 4096, 32 << 20
 """Notices from the site's other gates kept at most, and their bytes; the oldest go first."""
+MAX_COMMANDS = 64
+"""Commands kept at most, taken or not; the oldest go first."""
 NOTICES_KEPT_US = KEEP_DAYS * DAY_S * 1_000_000
 
 _PRIVATE_DDL = """
@@ -31,7 +34,36 @@ CREATE TABLE IF NOT EXISTS inbox_topic (  -- gate-sync's own: which row stands f
     topic TEXT PRIMARY KEY,
     inbox INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS told (         -- gate-sync's own: what central has told and must outlive a restart
+    key TEXT PRIMARY KEY,
+    value REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answered (     -- gate-sync's own: up to which answer of a stream the broker has them all
+    epoch INTEGER PRIMARY KEY,
+    answer INTEGER NOT NULL
+);
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """To gate-station: begin a new stream with all rows of `epoch` after `prefix`, whose chain hash is `head`."""
+
+    epoch: int
+    prefix: int
+    head: bytes
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """A stream that has ended, of which central has `rows`; `lost` could not be read. `name`: a file or a table."""
+
+    name: str
+    epoch: int
+    rows: int
+    lost: int
+    note: str = ""
 
 
 def now_us() -> int:
@@ -69,7 +101,7 @@ class SyncStore:
             connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
             connection.execute(SYNC_DDL + _PRIVATE_DDL)
             # gate-station remembers how far it has read; a new file must go on beyond what an old one had.
-            for table in ("inbox", "peer"):
+            for table in ("inbox", "peer", "command"):
                 connection.execute(
                     "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 "
                     "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
@@ -108,6 +140,33 @@ class SyncStore:
             "INSERT INTO delivered VALUES (?, ?, ?, ?) ON CONFLICT (epoch) DO UPDATE SET prefix = excluded.prefix, "
             "head = excluded.head, acked_us = excluded.acked_us",
             (epoch, prefix, head, now_us()),
+        )
+
+    def spread_s(self) -> float | None:
+        """Return over how long central wants reconnects spread, None where it has never said so."""
+        rows = list(self._connection.execute("SELECT value FROM told WHERE key = 'spread'"))
+        return float(rows[0][0]) if rows else None
+
+    def set_spread_s(self, seconds: float) -> None:
+        """Remember over how long central wants reconnects spread."""
+        self._connection.execute("INSERT OR REPLACE INTO told VALUES ('spread', ?)", (seconds,))
+
+    def order(self, order: Order) -> None:
+        """Order the station to begin a new stream."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO rehoming VALUES (?, ?, ?, ?, ?)",
+            (order.epoch, order.prefix, order.head, order.cause.value, now_us()),
+        )
+
+    def uploaded(self) -> set[str]:
+        """Return the names of the ended streams of which central has all that can be read."""
+        return {name for (name,) in self._connection.execute("SELECT name FROM uploaded")}
+
+    def set_uploaded(self, done: Uploaded) -> None:
+        """Record that central has all that can be read of an ended stream."""
+        self._connection.execute(
+            "INSERT OR REPLACE INTO uploaded VALUES (?, ?, ?, ?, ?, ?)",
+            (done.name, done.epoch, done.rows, done.lost, done.note, now_us()),
         )
 
     def set_link(self, *, connected: bool, error: str) -> None:
@@ -153,6 +212,26 @@ class SyncStore:
                     db.execute("DELETE FROM peer WHERE id = ?", (number,))
             db.execute("INSERT INTO peer (raw, received_us) VALUES (?, ?)", (raw, now_us()))
             self._trim_notices(db)
+
+    def put_command(self, raw: bytes, *, retained: bool) -> bool:
+        """Keep a command for gate-station. Says whether it is new: the broker may deliver one twice."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO command (hash, raw, retained, received_us) VALUES (?, ?, ?, ?)",
+                (hashlib.sha256(raw).digest(), raw, int(retained), now_us()),
+            )
+            fresh = db.changes() > 0
+            kept = "SELECT id FROM command ORDER BY id DESC LIMIT ?"
+            db.execute(f"DELETE FROM command WHERE id NOT IN ({kept})", (MAX_COMMANDS,))
+        return fresh
+
+    def answered(self, epoch: int) -> int:
+        """Return up to which answer of a stream the broker has them all, 0 where it has none."""
+        return self._number(self._connection, "SELECT answer FROM answered WHERE epoch = ?", (epoch,)) or 0
+
+    def set_answered(self, epoch: int, answer: int) -> None:
+        """Record that the broker has this answer of a stream, and all before."""
+        self._connection.execute("INSERT OR REPLACE INTO answered VALUES (?, ?)", (epoch, answer))
 
     @staticmethod
     def _trim_notices(db: apsw.Connection) -> None:

@@ -104,6 +104,10 @@ class Hello(_Message, frozen=True):
     protocols: Annotated[tuple[int, ...], Meta(max_length=8)] = (VERSION,)
     versions: Versions = {}
     documents: Marks = []
+    zone: Annotated[str, Meta(pattern=r"^([0-9]{12})?\Z")] = ""
+    boot_nonce: Annotated[str, Meta(pattern=r"^([0-9a-f]{16})?\Z")] = ""
+    ended: bool = False
+    """A stream that will not go on: only what is held of it is asked, or (first_kept = next_seq) nothing is left."""
 
 
 class Prefix(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -143,18 +147,29 @@ class State(_Message, frozen=True):
 
 
 class Tele(_Message, frozen=True):
-    """Health, every ten seconds. `queue`: events not yet acknowledged."""
+    """Health, every ten seconds. `queue`: events not yet acknowledged; `certificate_days`: how long it is good."""
 
     queue: Annotated[int, Meta(ge=0, le=2**53)]
     versions: Versions = {}
     documents: Marks = []
+    certificate_days: Annotated[int, Meta(ge=-100_000, le=100_000)] | None = None
 
 
 class Response(_Message, frozen=True):
-    """The answer to a command. `id`: the first 16 hexadecimal digits of the SHA-256 of the command as received."""
+    """The answer to a command. `id`: the first 16 hexadecimal digits of the SHA-256 of the command as received.
+
+    `counter`: that of the last command the station has taken; `text`: one of `parts` parts of what was asked for.
+    """
 
     id: Annotated[str, Meta(pattern=r"^[0-9a-f]{16}\Z")]
-    reason: Name
+    outcome: Literal["done", "failed", "refused", "interrupted"]
+    reason: Annotated[str, Meta(max_length=40)] = ""
+    verb: Annotated[str, Meta(max_length=40)] = ""
+    counter: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    detail: Annotated[str, Meta(max_length=400)] = ""
+    part: Annotated[int, Meta(ge=1, le=16)] = 1
+    parts: Annotated[int, Meta(ge=1, le=16)] = 1
+    text: Annotated[str, Meta(max_length=65_536)] = ""
 
 
 class AckVerifier(Protocol):

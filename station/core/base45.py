@@ -62,7 +62,7 @@ def _words(digits: bytes) -> bytes:
     number, low = int.from_bytes(digits, "little"), int.from_bytes(b"\xff\0\0" * groups, "little")
     sums = (number & low) + 45 * (number >> 8 & low) + 2025 * (number >> 16 & low)
     lanes = sums.to_bytes(len(digits), "little")
-    if any(lanes[2::_TRIPLE]):
+    if lanes[2::_TRIPLE] != bytes(groups):
         group = next(place for place, carry in enumerate(lanes[2::_TRIPLE]) if carry)
         raise Base45Error(f"the group at {_TRIPLE * group} exceeds two bytes")
     data = bytearray(2 * groups)

@@ -22,13 +22,15 @@ from station.core.record import replace
 from station.core.ruling import rule_on
 from station.core.status import StatusList
 
+# By names of their own: Python 3.11 takes 0.2 us to find a member by its enumeration, more than most checks take.
+_LOST, _REVOKED, _DENY = ClockState.LOST, Status.REVOKED, Outcome.DENY
 Failed = tuple[Reason, str]
 """The reason and the id of the built-in check that failed."""
 
 
 def _clock(credential: Credential, presented: Presented, policy: Policy | None, now: Instant) -> Failed | None:
     """Without a clock only a phone that signs the station's own nonce can be judged, and only where policy says so."""
-    if now.state is not ClockState.LOST:
+    if now.state is not _LOST:
         return None
     nonce = credential.live.nonce if credential.live else None
     by_nonce = policy is not None and policy.when(Matter.CLOCK) is Degraded.NONCE
@@ -45,12 +47,13 @@ def _live(credential: Credential, presented: Presented, now: Instant) -> Failed 
 
 def _good_here(credential: Credential, site: Site, now: Instant) -> Failed | None:
     """The built-in checks that need nothing but the pass: the first that fails, with its rule id."""
-    if now.state is not ClockState.LOST and now.seconds + now.uncertainty_s < credential.not_before:
+    seconds = now.seconds
+    if now.state is not _LOST and seconds + now.uncertainty_s < credential.not_before:
         return Reason.PASS_NOT_YET_VALID, "check:not-yet-valid"
-    if now.seconds - now.uncertainty_s > credential.expires:
+    if seconds - now.uncertainty_s > credential.expires:
         return Reason.PASS_EXPIRED, "check:expired"
-    zones = {credential.home_zone, *credential.extra_zones}
-    if site.zone not in zones or (credential.gates and site.gate not in credential.gates):
+    of_zone = site.zone == credential.home_zone or site.zone in credential.extra_zones
+    if not of_zone or (credential.gates and site.gate not in credential.gates):
         return Reason.WRONG_GATE, "check:gate"
     if site.direction not in credential.directions:
         return Reason.WRONG_DIRECTION, "check:direction"
@@ -113,10 +116,10 @@ def decide(
     if failed := _live(credential, presented, now) or _good_here(credential, site, now):
         if REASONS[failed[0]].matter is not Matter.HOLDER:
             return cannot(*failed)
-        return decision(Outcome.DENY, *failed)
+        return decision(_DENY, *failed)
     status = _status(credential, statuses)
-    if status is Status.REVOKED:
-        return decision(Outcome.DENY, Reason.PASS_REVOKED, "check:revoked")
+    if status is _REVOKED:
+        return decision(_DENY, Reason.PASS_REVOKED, "check:revoked")
     if status is None:
         return cannot(Reason.STATUS_UNKNOWN, "check:status")
     if policy is None:

@@ -35,6 +35,7 @@ class DocumentType(StrEnum):
     STATUS = "status"
     ROOTS = "roots"
     DELEGATION = "delegation"
+    ANNOUNCEMENT = "announcement"
 
 
 class Role(StrEnum):
@@ -47,12 +48,14 @@ class Role(StrEnum):
     TIME = "time"
     GUARD = "guard"
     ACK = "ack"
+    ANNOUNCE = "announce"
 
 
 ROLE_OF = {
     DocumentType.POLICY: Role.POLICY,
     DocumentType.STATUS: Role.STATUS,
     DocumentType.DELEGATION: Role.PASS,
+    DocumentType.ANNOUNCEMENT: Role.ANNOUNCE,
 }
 """The role that signs a document of a type; trust bundles and roots are signed by roots."""
 
@@ -72,7 +75,7 @@ class KeyEntry:
 
     def covers(self, zone: str) -> bool:
         """Say whether the key may speak for `zone`."""
-        return any(zone.startswith(prefix) for prefix in self.zones)
+        return zone.startswith(self.zones)
 
 
 @dataclass(frozen=True, slots=True)

@@ -223,7 +223,8 @@ def _rows() -> dict[tuple[DoorState, DoorEvent], DoorRow]:
 
 TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = _rows()
 
-_CONTACT = (E.OPENED, E.CLOSED)
+_SAYS = {E.OPENED: True, E.CLOSED: False}
+_CONTACT = tuple(_SAYS)
 _BOLT = (E.BOLT_WITHDRAWN, E.BOLT_THROWN)
 _RESUME = (E.RESUME_OPEN, E.RESUME_SHUT)
 
@@ -255,7 +256,7 @@ IGNORED = frozenset(
 
 def handle(door: Door, event: DoorEvent, now_us: int, times: DoorTimes) -> tuple[Door, tuple[DoorCommand, ...]]:
     """Return the door after an event, and what must be done."""
-    is_open = {E.OPENED: True, E.CLOSED: False}.get(event, door.is_open)
+    is_open = _SAYS.get(event, door.is_open)
     row = TABLE.get((door.state, event))
     if row is None:
         return replace(door, is_open=is_open), ()

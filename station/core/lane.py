@@ -118,6 +118,8 @@ class Lane:
 
 
 S, E, C, L = LaneState, LaneEvent, LaneCommand, LaneLimit
+_IDLE = S.IDLE
+"""By a name of its own: Python 3.11 takes 0.2 us to find a member by its enumeration; a passage takes four steps."""
 
 OUTCOME_EVENT = {
     Outcome.MEASURE: E.MEASURE,
@@ -195,7 +197,7 @@ def handle(
     if row is None:
         return lane, ()
     deadline = now_us + times.of(row.limit) if row.limit else None
-    kept = None if row.next is S.IDLE else decision or lane.decision
+    kept = None if row.next is _IDLE else decision or lane.decision
     return Lane(row.next, kept, deadline, FAULT_OF.get(event)), row.commands
 
 

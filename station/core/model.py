@@ -177,6 +177,8 @@ class TemperatureReading:
     """`skin_c` as it would be in a room of 23 degrees Celsius: the figure that the limits are compared with."""
     uncertainty_c: float | None = None
     """Of the estimate, two sigma (95 of 100), kelvin; the person's own difference of skin and core is not in it."""
+    hand_c: float | None = None
+    """What the guard's hand thermometer showed afterwards, degrees Celsius: `band` is then its band."""
 
 
 NOT_MEASURED = TemperatureReading(Band.NOT_MEASURED)

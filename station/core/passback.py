@@ -12,6 +12,8 @@ from station.core.model import Credential, Direction, Instant, PassClass, Text
 from station.core.record import dataclass
 
 DAY_S = 86_400
+_OUT = Direction.OUT
+"""By a name of its own: Python 3.11 takes 0.2 us to find a member by its enumeration."""
 KEEP_DAYS = 8
 """How long passages are remembered; no quota counts over more days."""
 
@@ -85,7 +87,7 @@ def passback(history: History, direction: Direction) -> str:
 
 def minutes_away(history: History, now: Instant) -> int | None:
     """Return for how long the holder has been out, minutes; None where the last passage was not outwards."""
-    if not history.own or history.own[-1].direction is not Direction.OUT:
+    if not history.own or history.own[-1].direction is not _OUT:
         return None
     return max(0, now.wall_us - history.own[-1].wall_us) // 60_000_000
 
@@ -112,5 +114,5 @@ def quota(
 
 def visible(passages: Sequence[Passage], forgiven_us: Mapping[bytes, int], subject: bytes) -> tuple[Passage, ...]:
     """Return the passages of a pass or household that still count: those after a guard last forgave it."""
-    since = forgiven_us.get(subject, 0)
-    return tuple(passage for passage in passages if passage.wall_us > since)
+    since = forgiven_us.get(subject)
+    return tuple(passages) if since is None else tuple(passage for passage in passages if passage.wall_us > since)

@@ -6,7 +6,7 @@ The rule that fired is the reason. How a policy is read from its document: stati
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 
 from station.core.calendar import Calendar
@@ -96,11 +96,14 @@ class Policy:
     issued: int | None = None
     schedules: tuple[HoldOpen, ...] = ()
     table: MatchTable = field(init=False, compare=False, repr=False)
+    lengths: tuple[Sequence[int], Sequence[int]] = field(init=False, compare=False, repr=False)
+    """How long the prefixes in `zones` and `risks` are, the longest first: only so many are looked up."""
 
     def __post_init__(self) -> None:
-        """Build the table once, so that a decision only looks up."""
+        """Build the tables once, so that a decision only looks up."""
         rows = [(rule.conditions, (rule.valid_from, rule.valid_to)) for rule in self.rules]
         object.__setattr__(self, "table", compile_rows(rows))
+        object.__setattr__(self, "lengths", (_lengths(self.zones), _lengths(self.risks)))
 
     def first_match(self, facts: Facts, seconds: int) -> Rule | None:
         """Return the first rule that fires."""
@@ -131,11 +134,11 @@ class Policy:
 
     def level(self, zone: str) -> str:
         """Return the level of a zone: that of the longest prefix named, "open" where none is."""
-        return _longest(self.zones, zone) or DEFAULT_LEVEL
+        return _longest(self.zones, self.lengths[0], zone) or DEFAULT_LEVEL
 
     def risk(self, zone: str) -> str:
         """Return the risk of the area that a pass calls home, "unknown" where none is named."""
-        return _longest(self.risks, zone) or DEFAULT_RISK
+        return _longest(self.risks, self.lengths[1], zone) or DEFAULT_RISK
 
     def when(self, matter: Matter) -> Degraded:
         """Return what is to be done where the station cannot decide."""
@@ -147,10 +150,12 @@ class Policy:
         return any(rule.by_memory for rule in self.rules)
 
 
-def _longest(table: Mapping[str, str], zone: str) -> str | None:
-    if not table:
-        return None
-    for length in range(len(zone), -1, -1):
+def _lengths(table: Mapping[str, str]) -> Sequence[int]:
+    return sorted({len(prefix) for prefix in table}, reverse=True)
+
+
+def _longest(table: Mapping[str, str], lengths: Sequence[int], zone: str) -> str | None:
+    for length in lengths:
         if (found := table.get(zone[:length])) is not None:
             return found
     return None

@@ -69,6 +69,7 @@ class Reason(StrEnum):
     TEST_DUE = "test-due"
     ZONE_CLOSED = "zone-closed"
     HOME_QUARANTINE = "home-quarantine"
+    LOCKED_DOWN_BY_CENTRAL = "locked-down-by-central"
     GUARD_CHECK = "guard-check"
     HEALTH_CODE = "health-code"
     NO_RULE = "no-rule"
@@ -88,6 +89,8 @@ class Reason(StrEnum):
     TIME_CODE_REFUSED = "time-code-refused"
     JOURNAL_FAILED = "journal-failed"
     RELAY_FAILED = "relay-failed"
+    INTERLOCKED = "interlocked"
+    DISK_FULL = "disk-full"
     # documents
     DOCUMENT_MALFORMED = "document-malformed"
     DOCUMENT_UNSIGNED = "document-unsigned"
@@ -101,7 +104,24 @@ class Reason(StrEnum):
     POLICY_UNKNOWN_FACT = "policy-unknown-fact"
     POLICY_UNKNOWN_OPERATOR = "policy-unknown-operator"
     POLICY_INVALID = "policy-invalid"
+    ANNOUNCEMENT_INVALID = "announcement-invalid"
     STATUS_CHUNK_MISMATCH = "status-chunk-mismatch"
+    # commands
+    COMMAND_RETAINED = "command-retained"
+    COMMAND_MALFORMED = "command-malformed"
+    COMMAND_OUT_OF_ROLE = "command-out-of-role"
+    COMMAND_UNSIGNED = "command-unsigned"
+    COMMAND_OTHER_STATION = "command-other-station"
+    COMMAND_OTHER_EPOCH = "command-other-epoch"
+    COMMAND_NOT_YET_VALID = "command-not-yet-valid"
+    COMMAND_EXPIRED = "command-expired"
+    COMMAND_REPLAYED = "command-replayed"
+    COMMAND_NO_BOOT_NONCE = "command-no-boot-nonce"
+    COMMAND_UNKNOWN_VERB = "command-unknown-verb"
+    COMMAND_BAD_ARGUMENT = "command-bad-argument"
+    COMMAND_BEFORE_HELLO = "command-before-hello"
+    COMMAND_IMPOSSIBLE = "command-impossible"
+    COMMAND_INTERRUPTED = "command-interrupted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +174,7 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.HOME_QUARANTINE: ReasonInfo(_H, "denied-threat-level"),
     Reason.GUARD_CHECK: ReasonInfo(_U, "verification-required"),
     Reason.HEALTH_CODE: ReasonInfo(_H, "denied-threat-level"),
+    Reason.LOCKED_DOWN_BY_CENTRAL: ReasonInfo(_H, "denied-deny-all"),
     Reason.NO_RULE: ReasonInfo(_U, "verification-required"),
     Reason.FEVER_RAISED: ReasonInfo(_H, "verification-required"),
     Reason.FACE_COLD: ReasonInfo(_H, "denied-verification-failed"),
@@ -169,6 +190,8 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.TIME_CODE_REFUSED: ReasonInfo(Matter.CLOCK, "none"),
     Reason.JOURNAL_FAILED: ReasonInfo(_S, "denied-other"),
     Reason.RELAY_FAILED: ReasonInfo(_S, "denied-other"),
+    Reason.INTERLOCKED: ReasonInfo(_U, "denied-other"),
+    Reason.DISK_FULL: ReasonInfo(_S, "denied-other"),
     Reason.DOCUMENT_MALFORMED: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_UNSIGNED: ReasonInfo(_U, "none"),
     Reason.DOCUMENT_OUT_OF_ROLE: ReasonInfo(_U, "none"),
@@ -181,5 +204,21 @@ REASONS: dict[Reason, ReasonInfo] = {
     Reason.POLICY_UNKNOWN_FACT: ReasonInfo(_U, "none"),
     Reason.POLICY_UNKNOWN_OPERATOR: ReasonInfo(_U, "none"),
     Reason.POLICY_INVALID: ReasonInfo(_U, "none"),
+    Reason.ANNOUNCEMENT_INVALID: ReasonInfo(_U, "none"),
     Reason.STATUS_CHUNK_MISMATCH: ReasonInfo(_U, "none"),
+    Reason.COMMAND_RETAINED: ReasonInfo(_U, "none"),
+    Reason.COMMAND_MALFORMED: ReasonInfo(_U, "none"),
+    Reason.COMMAND_OUT_OF_ROLE: ReasonInfo(_U, "none"),
+    Reason.COMMAND_UNSIGNED: ReasonInfo(_U, "none"),
+    Reason.COMMAND_OTHER_STATION: ReasonInfo(_U, "none"),
+    Reason.COMMAND_OTHER_EPOCH: ReasonInfo(_U, "none"),
+    Reason.COMMAND_NOT_YET_VALID: ReasonInfo(_U, "none"),
+    Reason.COMMAND_EXPIRED: ReasonInfo(_U, "none"),
+    Reason.COMMAND_REPLAYED: ReasonInfo(_U, "none"),
+    Reason.COMMAND_NO_BOOT_NONCE: ReasonInfo(_U, "none"),
+    Reason.COMMAND_UNKNOWN_VERB: ReasonInfo(_U, "none"),
+    Reason.COMMAND_BAD_ARGUMENT: ReasonInfo(_U, "none"),
+    Reason.COMMAND_BEFORE_HELLO: ReasonInfo(_U, "none"),
+    Reason.COMMAND_IMPOSSIBLE: ReasonInfo(_U, "none"),
+    Reason.COMMAND_INTERRUPTED: ReasonInfo(_U, "none"),
 }

@@ -10,6 +10,8 @@ from station.core.reasons import REASONS, Reason
 from station.core.record import dataclass, replace
 
 NO_RULE = "check:no-rule"
+# By names of their own: Python 3.11 takes 0.2 us to find a member by its enumeration.
+_DENY, _MEASURE, _UNHEARD = Outcome.DENY, Outcome.MEASURE, Peers.UNHEARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Ruling:
 def rule_on(facts: Facts, policy: Policy, seconds: int, *, can_measure: bool) -> tuple[Rule | None, Ruling]:
     """Return the first rule that fires for `facts` at `seconds` (unsigned), and what follows from it."""
     rule = policy.first_match(facts, seconds)
-    unheard = facts.peers == Peers.UNHEARD and policy.hangs_on_memory(rule, facts, seconds)
+    unheard = facts.peers == _UNHEARD and policy.hangs_on_memory(rule, facts, seconds)
     return rule, follow(rule, policy, facts.temperature, unheard=unheard, can_measure=can_measure)
 
 
@@ -38,11 +40,11 @@ def follow(rule: Rule | None, policy: Policy, temperature: str, *, unheard: bool
     if rule is None:
         nothing = Ruling(Outcome.REFER, Reason.NO_RULE, NO_RULE, local=unheard)
         return nothing if unheard else _degrade(nothing, policy)
-    refers = unheard and rule.outcome is Outcome.DENY
+    refers = unheard and rule.outcome is _DENY
     outcome = Outcome.REFER if refers else rule.outcome
     ruling = Ruling(outcome, rule.reason, rule.id, rule.say, unheard)
-    unmeasurable = outcome is Outcome.MEASURE and not (can_measure and temperature == Band.NOT_MEASURED)
-    if unmeasurable or (outcome is Outcome.DENY and temperature in (Band.FAULT, Band.OUT_OF_RANGE)):
+    unmeasurable = outcome is _MEASURE and not (can_measure and temperature == Band.NOT_MEASURED)
+    if unmeasurable or (outcome is _DENY and temperature in (Band.FAULT, Band.OUT_OF_RANGE)):
         excused = replace(ruling, outcome=Outcome.REFER, reason=Reason.THERMOMETER_FAULT, say=None)
         return _degrade(excused, policy)
     return ruling

@@ -7,6 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+_MAPS = (dict, Mapping)
+"""dict by its name is found at once; the protocol is asked for what cbor2 makes inside a tag."""
+
 
 class ShapeError(ValueError):
     """A field is missing, has the wrong type or is out of range. The message names it."""
@@ -14,20 +17,21 @@ class ShapeError(ValueError):
 
 def mapping(value: object, name: str) -> Mapping[object, object]:
     """Return `value` as a map."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, _MAPS):
         raise ShapeError(f"{name} is not a map")
     return value
 
 
 def keys_within(value: Mapping[object, object], allowed: Iterable[object], name: str) -> None:
     """Refuse keys nobody defined: what is not understood is not accepted."""
-    if unknown := set(value) - set(allowed):
-        raise ShapeError(f"{name} has unknown keys: {', '.join(sorted(map(repr, unknown)))}")
+    known = frozenset(allowed)  # no copy where it is one already, as the readers of passes hold them
+    if not known.issuperset(value):
+        raise ShapeError(f"{name} has unknown keys: {', '.join(sorted(map(repr, set(value) - known)))}")
 
 
 def integer(value: object, name: str, low: int = 0, high: int = 2**63 - 1) -> int:
     """Return `value` as an integer within low..high."""
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+    if type(value) is not int or not low <= value <= high:
         raise ShapeError(f"{name} is not a whole number from {low} to {high}")
     return value
 

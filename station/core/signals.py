@@ -1,11 +1,11 @@
-"""What a lane tells people without words: one signal per situation, as one table of colour, blink and sound.
+"""What a lane tells people: one signal per situation, as one table of colour, blink, sound and voice.
 
 Colour never stands alone: each signal has its own blink pattern, its own sound and (on the screen) its own shape.
 """
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from station.core.record import dataclass
 
@@ -40,6 +40,38 @@ URGENCY = (
 """Which signal a lamp shows that several lanes share: rather what concerns somebody who stands there."""
 
 
+class Rank(IntEnum):
+    """What the loudspeaker says outranks what is lower."""
+
+    ANNOUNCEMENT = 0
+    PROMPT = 1
+    ALARM = 2
+
+
+class Says(StrEnum):
+    """What the voice says: nothing, the signal's own sentence (`voice-SIGNAL`), or what happened and what to do."""
+
+    NOTHING = "nothing"
+    OWN = "own"
+    SITUATION = "situation"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """`every_s`: again after so long while it lasts, 0 for once. `loud`: whatever the quiet hours say."""
+
+    says: Says
+    rank: Rank = Rank.PROMPT
+    every_s: int = 0
+    loud: bool = False
+
+
+SILENT = Voice(Says.NOTHING)
+BRIEF, FULL = Voice(Says.OWN), Voice(Says.SITUATION)
+REPEATED = Voice(Says.SITUATION, Rank.ALARM, every_s=20)
+WARNING = Voice(Says.SITUATION, Rank.ALARM, every_s=10, loud=True)
+
+
 @dataclass(frozen=True, slots=True)
 class SignalPattern:
     """`colour`: red, green, blue, each 0..1. `blink` and `beep`: (on, off, ...) in seconds; empty blink = steady."""
@@ -51,17 +83,20 @@ class SignalPattern:
     beep_repeats: bool
     shape: str
     """Name of the shape the guard screen draws."""
+    voice: Voice = SILENT
 
 
 PATTERNS: dict[Signal, SignalPattern] = {
     Signal.READY: SignalPattern((0, 0, 0.4), (), False, (), False, "ring"),
-    Signal.MEASURING: SignalPattern((0, 0.5, 1), (0.3, 0.3), True, (0.05,), False, "hourglass"),
-    Signal.ESCORTING: SignalPattern((0, 0.5, 1), (0.1, 0.2, 0.1, 0.6), True, (0.05, 0.1, 0.05), False, "pair"),
-    Signal.GRANTED: SignalPattern((0, 1, 0), (), False, (0.12,), False, "arrow"),
-    Signal.DENIED: SignalPattern((1, 0, 0), (0.25, 0.25), True, (0.4, 0.15, 0.4), False, "cross"),
-    Signal.REFERRED: SignalPattern((1, 0.6, 0), (0.6, 0.4), True, (0.15, 0.15, 0.15), False, "person"),
-    Signal.STATION_FAULT: SignalPattern((1, 0, 1), (0.1, 0.9), True, (0.08, 0.08, 0.08, 0.08, 0.08), False, "spanner"),
-    Signal.ALARM: SignalPattern((1, 0, 0), (0.1, 0.1), True, (0.2, 0.1), True, "bell"),
-    Signal.EVACUATE: SignalPattern((0, 1, 0), (0.2, 0.2), True, (0.5, 0.5), True, "exit"),
+    Signal.MEASURING: SignalPattern((0, 0.5, 1), (0.3, 0.3), True, (0.05,), False, "hourglass", BRIEF),
+    Signal.ESCORTING: SignalPattern((0, 0.5, 1), (0.1, 0.2, 0.1, 0.6), True, (0.05, 0.1, 0.05), False, "pair", BRIEF),
+    Signal.GRANTED: SignalPattern((0, 1, 0), (), False, (0.12,), False, "arrow", BRIEF),
+    Signal.DENIED: SignalPattern((1, 0, 0), (0.25, 0.25), True, (0.4, 0.15, 0.4), False, "cross", FULL),
+    Signal.REFERRED: SignalPattern((1, 0.6, 0), (0.6, 0.4), True, (0.15, 0.15, 0.15), False, "person", FULL),
+    Signal.STATION_FAULT: SignalPattern(
+        (1, 0, 1), (0.1, 0.9), True, (0.08, 0.08, 0.08, 0.08, 0.08), False, "spanner", FULL
+    ),
+    Signal.ALARM: SignalPattern((1, 0, 0), (0.1, 0.1), True, (0.2, 0.1), True, "bell", REPEATED),
+    Signal.EVACUATE: SignalPattern((0, 1, 0), (0.2, 0.2), True, (0.5, 0.5), True, "exit", WARNING),
     Signal.OUT_OF_SERVICE: SignalPattern((1, 0, 1), (1.0, 1.0), True, (), False, "barrier"),
 }

@@ -18,6 +18,7 @@ CHECKS: tuple[Callable[[Layout], Iterator[Finding]], ...] = (
     lint_reach.never_open,
     lint_reach.uncovered,
     lint_sense.measured,
+    lint_sense.foreseen,
     lint_sense.escorted,
     lint_sense.quotas,
     lint_sense.health,

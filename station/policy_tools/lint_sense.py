@@ -37,6 +37,24 @@ def measured(layout: Layout) -> Iterator[Finding]:
             yield warning("measures-again", rules[number].id, text)
 
 
+def foreseen(layout: Layout) -> Iterator[Finding]:
+    """Find bands that no rule names, so that a rule about something else refuses whom it was never meant for."""
+    rules = layout.policy.rules
+    denies = [n for n, r in enumerate(rules) if r.outcome is Outcome.DENY and not layout.asks(n, TEMPERATURE)]
+    for number in _having(layout, Outcome.MEASURE):
+        for deny in denies:
+            bands = [band for band in _NOT_SOUND if _only_for(layout, deny, band, number)]
+            if bands:
+                text = f"of those it measures, {rules[deny].id} refuses who is {say_list(bands)} without saying so; "
+                yield warning("band-unforeseen", rules[number].id, text + "write a rule for each above it")
+
+
+def _only_for(layout: Layout, deny: int, band: Band, after: int) -> bool:
+    """Say whether a rule refuses somebody with this band whom it would not refuse with a normal temperature."""
+    found = layout.fires(deny, stages=[Stage(band)], after=after)
+    return found is not None and layout.fires(deny, found.box, stages=[Stage(Band.NORMAL)], after=after) is None
+
+
 def escorted(layout: Layout) -> Iterator[Finding]:
     """Find rules that ask for a second pass which then makes nothing better."""
     helping = [n for n, rule in enumerate(layout.policy.rules) if rule.outcome in (Outcome.GRANT, Outcome.MEASURE)]

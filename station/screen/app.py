@@ -7,6 +7,7 @@
     POST /lanes/{lane}/open       {"why"}
     POST /lanes/{lane}/dismiss    {"why"}
     POST /lanes/{lane}/forgive    {"why"}
+    POST /lanes/{lane}/temperature {"celsius"}: what a hand thermometer shows
     POST /visitors                {"name", "hours"}: the answer has "pass" besides (station/screen/visitors.py)
     GET  /numbers/{number}.svg    the code of a number that a lane shows now
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import math
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager
@@ -35,7 +37,7 @@ from starlette.types import ASGIApp
 
 from station import guards
 from station.core.model import Text
-from station.ports import Gate, GuardRequest, GuardVerb, SignInAttempt, VisitorRequest
+from station.ports import Gate, GuardRequest, GuardVerb, HandReading, ScreenRequest, SignInAttempt, VisitorRequest
 from station.screen import texts
 from station.screen.auth import COOKIE, Sessions
 from station.screen.codes import number_drawing
@@ -55,6 +57,7 @@ STATIC = {
     "/gate.js": ("gate.js", "text/javascript; charset=utf-8"),
     "/asking.js": ("asking.js", "text/javascript; charset=utf-8"),
     "/elements.js": ("elements.js", "text/javascript; charset=utf-8"),
+    "/hand.js": ("hand.js", "text/javascript; charset=utf-8"),
     "/visitor.js": ("visitor.js", "text/javascript; charset=utf-8"),
     "/words.js": ("words.js", "text/javascript; charset=utf-8"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
@@ -88,6 +91,7 @@ class Application:
             Route("/events", self._events),
             Route("/sign-in", self._sign_in, methods=["POST"]),
             Route("/sign-out", self._sign_out, methods=["POST"]),
+            Route("/lanes/{lane}/temperature", self._measure, methods=["POST"]),
             Route("/lanes/{lane}/{verb}", self._operate, methods=["POST"]),
             Route("/visitors", self._admit_visitor, methods=["POST"]),
             Route("/numbers/{number}.svg", self._number),
@@ -122,18 +126,20 @@ class Application:
             # One at a time: guesses sent in parallel would all pass the lock before the first failure is counted.
             raise _RefusedError(429, texts.SIGN_IN_BUSY, retry_after_s=1)
         async with self._signing_in:
-            await self._check_pin(operator, pin)
+            duress = await self._check_pin(operator, pin)
         self._sessions.end(request.cookies.get(COOKIE))
         answer = _answer(200, ok=True, text=texts.SIGNED_IN)
-        token = self._sessions.begin(operator)
+        token = self._sessions.begin(operator, duress=duress)
         answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="strict")
         return answer
 
-    async def _check_pin(self, operator: str, pin: str) -> None:
+    async def _check_pin(self, operator: str, pin: str) -> bool:
+        """Return whether it is the duress PIN; raises _RefusedError where it is neither."""
         if (wait := self._gate.sign_in_locked_s()) > 0:
             raise _RefusedError(429, texts.locked(wait), wait)
-        known, correct = await asyncio.to_thread(self._verify, operator, pin)
-        attempt = SignInAttempt(operator if known else UNKNOWN, correct, Future())
+        known, entered = await asyncio.to_thread(self._verify, operator, pin)
+        correct, duress = entered is not guards.Entered.WRONG, entered is guards.Entered.DURESS
+        attempt = SignInAttempt(operator if known else UNKNOWN, correct, Future(), duress)
         answer = await self._ask(attempt, attempt.answer)
         if answer.retry_after_s > 0:
             raise _RefusedError(429, answer.text, answer.retry_after_s)
@@ -141,8 +147,9 @@ class Application:
             raise _RefusedError(401, texts.WRONG_PIN)
         if not answer.accepted:
             raise _RefusedError(403, answer.text)
+        return duress
 
-    def _verify(self, operator: str, pin: str) -> tuple[bool, bool]:
+    def _verify(self, operator: str, pin: str) -> tuple[bool, guards.Entered]:
         try:
             known = guards.load(self._guards_path)
         except guards.GuardsError as error:
@@ -164,20 +171,33 @@ class Application:
 
     async def _operate(self, request: Request) -> Response:
         body = await _body(request)
-        operator = self._guard(request)
+        operator, duress = self._guard(request)
         verb, lane = request.path_params["verb"], request.path_params["lane"]
         if verb not in set(GuardVerb) or lane not in {one.lane for one in self._gate.view().lanes}:
             raise _RefusedError(404, texts.NO_SUCH_LANE)
-        wish = GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future())
+        wish = GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future(), duress)
         answer = await self._ask(wish, wish.answer)
         return _answer(200 if answer.accepted else 409, answer.accepted, answer.text, answer.retry_after_s)
 
-    def _guard(self, request: Request) -> str:
-        """Return who is signed in, and let the quiet time begin anew. Raises _RefusedError."""
-        operator = self._sessions.use(request.cookies.get(COOKIE))
+    async def _measure(self, request: Request) -> Response:
+        body = await _body(request)
+        operator, duress = self._guard(request)
+        lane, celsius = request.path_params["lane"], body.get("celsius")
+        if lane not in {one.lane for one in self._gate.view().lanes}:
+            raise _RefusedError(404, texts.NO_SUCH_LANE)
+        if isinstance(celsius, bool) or not isinstance(celsius, int | float) or not math.isfinite(celsius):
+            raise _RefusedError(422, words("answer-hand-range"))
+        entry = HandReading(lane, operator, float(celsius), Future(), duress)
+        answer = await self._ask(entry, entry.answer)
+        return _answer(200 if answer.accepted else 409, answer.accepted, answer.text)
+
+    def _guard(self, request: Request) -> tuple[str, bool]:
+        """Return who is signed in and whether under duress; the quiet time begins anew. Raises _RefusedError."""
+        token = request.cookies.get(COOKIE)
+        operator = self._sessions.use(token)
         if operator is None:
             raise _RefusedError(401, texts.SIGN_IN_FIRST)
-        return operator
+        return operator, self._sessions.under_duress(token)
 
     async def _number(self, request: Request) -> Response:
         """Answer with the code of a number that is shown now; any other does not exist, so nobody has us draw much."""
@@ -188,12 +208,12 @@ class Application:
 
     async def _admit_visitor(self, request: Request) -> Response:
         body = await _body(request)
-        operator = self._guard(request)
+        operator, duress = self._guard(request)
         try:
             wish = read_wish(body)
         except WishError as error:
             raise _RefusedError(422, error.text) from error
-        asked = VisitorRequest(operator, wish.name, wish.hours, Future())
+        asked = VisitorRequest(operator, wish.name, wish.hours, Future(), duress)
         answer = await self._ask(asked, asked.answer, words("answer-visitor-silent"))
         if answer.code is None:
             return _answer(409, ok=False, text=answer.text)
@@ -203,7 +223,7 @@ class Application:
 
     async def _ask(
         self,
-        request: GuardRequest | VisitorRequest | SignInAttempt,
+        request: ScreenRequest,
         answer: Future[_Answer],
         silent: Text = texts.GATE_SILENT,
     ) -> _Answer:

@@ -26,6 +26,7 @@ class _Session:
     operator: str
     begun: float
     used: float
+    duress: bool
 
 
 class Sessions:
@@ -38,13 +39,13 @@ class Sessions:
         self._clock = clock
         self._sessions: dict[bytes, _Session] = {}
 
-    def begin(self, operator: str) -> str:
-        """Start a session and return its token: 256 random bits, URL-safe base64."""
+    def begin(self, operator: str, *, duress: bool = False) -> str:
+        """Start a session and return its token: 256 random bits, URL-safe base64. `duress`: with the duress PIN."""
         token, now = secrets.token_urlsafe(32), self._clock()
         self._drop_ended(now)
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
-        self._sessions[_key(token)] = _Session(operator, now, now)
+        self._sessions[_key(token)] = _Session(operator, now, now, duress)
         return token
 
     def operator(self, token: str | None) -> str | None:
@@ -60,6 +61,11 @@ class Sessions:
         if operator is not None:
             self._sessions[_key(token or "")].used = self._clock()
         return operator
+
+    def under_duress(self, token: str | None) -> bool:
+        """Return whether the session was begun with the duress PIN."""
+        session = self._sessions.get(_key(token or ""))
+        return session is not None and session.duress
 
     def end(self, token: str | None) -> None:
         """End a session; unknown ones are ignored."""

@@ -14,7 +14,10 @@ from station.ports import InputKind
 from station.simulation.scenario import Expectation, Scenario, ScenarioError, Step
 
 SILENT = "silent"
-WHAT = ("scan", "temperature", "input", "fault", "clock_step", "clock", "guard", "status", "power", "policy")
+WHAT = (
+    *("scan", "temperature", "input", "fault", "clock_step", "clock", "guard"),
+    *("status", "power", "policy", "announcements"),
+)
 """The keys of a step of which exactly one is given."""
 _ENUMS: dict[str, type[StrEnum]] = {"signal": Signal, "lane_state": LaneState, "door": DoorState, "reason": Reason}
 _OF_A_DOOR = ("relay", "inputs")

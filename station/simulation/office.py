@@ -105,6 +105,10 @@ class Office:
         """Return a signed policy."""
         return cose.sign1(self._payload("policy", fields, now), self._kid, self._key)
 
+    def announcements(self, rows: list[dict[str, object]], now: int) -> bytes:
+        """Return a signed list of announcements."""
+        return cose.sign1(self._payload("announcement", {"announcements": rows}, now), self._kid, self._key)
+
     def status(self, now: int) -> tuple[bytes, bytes]:
         """Return (signed manifest, the chunk it names)."""
         chunk = bytes(self._chunk)

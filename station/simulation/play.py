@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from station.config import CameraConfig, Config, LaneConfig, StationConfig, ThermometerConfig, TrustConfig
-from station.core import policy_source
+from station.config import CameraConfig, Config, LaneConfig, StationConfig, ThermometerConfig, TrustConfig, VoiceConfig
+from station.core import announcement_source, policy_source
 from station.core.events import Kind, decode
 from station.core.facts import Site
 from station.core.model import Band, ClockState, TemperatureReading
@@ -36,6 +36,7 @@ from station.simulation.stage import (
     StageOutputs,
 )
 from station.simulation.timeline import Timeline
+from station.simulation.voice import StageLoudspeaker
 from station.views import lane_signal
 
 FRAME_US = 100_000
@@ -118,6 +119,9 @@ class Player:
             self._config,
         )
         self._mailbox.stop = self._gate.stop
+        self._voice = StageLoudspeaker(self._clock, self._in, self._mailbox.put)
+        if self._scenario.voice:
+            self._gate.announcer.connect(self._voice)
         self._outputs = {lane: StageOutputs(self._clock) for lane, _ in self._config.doors()}
         doorways = {
             lane: Doorway(lane, door, self._outputs[lane], self._recorder, self._clock)
@@ -182,7 +186,10 @@ class Player:
             self._gate.stop()
             for outputs in self._outputs.values():
                 outputs.close()
+            self._voice.close()
             self.played.timeline.note(self._seconds(), "power", "cut")
+            if self._scenario.voice:
+                self.played.timeline.note(self._seconds(), "voice", "")
         elif power == "on" and not self._running:
             self._running = True
             self.played.timeline.note(self._seconds(), "power", "")
@@ -224,6 +231,8 @@ class Player:
             name, _, status = step.status.partition("=")
             self._office.set_status(name, status)
             self._send_status()
+        if step.announcements is not None:
+            self._send_announcements(step.announcements)
         if step.policy is not None:
             self._send_policy(step.policy)
 
@@ -253,6 +262,13 @@ class Player:
             raise ScenarioError(f"policy {path}: {error}") from error
         self._inbox.arrive("policy", self._office.policy(fields, self._clock.now().seconds))
 
+    def _send_announcements(self, path: Path) -> None:
+        try:
+            rows = announcement_source.read_source(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ScenarioError(f"announcements {path}: {error}") from error
+        self._inbox.arrive("announcement", self._office.announcements(rows, self._clock.now().seconds))
+
     def _send_status(self) -> None:
         manifest, chunk = self._office.status(self._clock.now().seconds)
         self._inbox.chunks[hashlib.sha256(chunk).digest()] = chunk
@@ -272,6 +288,8 @@ class Player:
                 note(at, f"{lane} relay", "unlocked" if self._outputs[lane].unlocked else "")
                 note(at, f"{lane} contact", "open" if flow.doorway.door.is_open else "")
         note(at, "clock", self._clock.now().state)
+        if self._scenario.voice:
+            note(at, "voice", self._voice.saying)
         self._events(at)
 
     def _events(self, at: float) -> None:
@@ -295,6 +313,7 @@ class Player:
             "reason": str(flow.lane.fault or decision.reason) if decision else None,
             "silent": not door.alarms,
             "inside": self._gate.surroundings.register.inside,
+            "says": self._voice.saying,
         }
         for name, value in found.items():
             asked = getattr(wanted, name)
@@ -323,4 +342,5 @@ def _config(scenario: Scenario, roots: list[bytes]) -> Config:
         trust=TrustConfig(roots=tuple(root.hex() for root in roots)),
         lane=lanes,
         interlock=scenario.interlock,
+        voice=VoiceConfig(enabled=scenario.voice),
     )

@@ -74,6 +74,8 @@ class Step(_Struct, frozen=True):
     power: Literal["cut", "on"] | None = None
     policy: Path | None = None
     """A new policy's source arrives."""
+    announcements: Path | None = None
+    """A list of announcements arrives, by its source."""
 
 
 class Expectation(_Struct, frozen=True):
@@ -91,6 +93,8 @@ class Expectation(_Struct, frozen=True):
     silent: bool | None = None
     """No alarm rings."""
     inside: int | None = None
+    says: str | None = None
+    """What the loudspeaker says, by its key in the catalogue or as "announcement ID"; empty: nothing."""
 
 
 class Scenario(_Struct, frozen=True):
@@ -105,6 +109,8 @@ class Scenario(_Struct, frozen=True):
     lanes: tuple[LaneSource, ...] = (LaneSource(),)
     interlock: tuple[tuple[Identifier, ...], ...] = ()
     passes: dict[str, PassSource] = {}
+    voice: bool = False
+    """Whether the gate has a loudspeaker."""
     steps: tuple[Step, ...] = ()
     expect: tuple[Expectation, ...] = ()
 

@@ -12,8 +12,9 @@ from dataclasses import replace
 
 from station.core.events import Kind, Payload
 from station.core.model import ClockState, Instant
+from station.core.retention import Disk
 from station.core.signals import Signal
-from station.inbox import NO_LINK, Arrival, Link
+from station.inbox import NO_LINK, Arrival, Link, ReceivedCommand
 from station.journal import Change, Journal, JournalFault
 from station.ports import DeviceFault, Release
 
@@ -103,6 +104,11 @@ class StageInbox:
         """Return what arrived after a row."""
         return [arrival for arrival in self._arrived if arrival.id > after]
 
+    def commands(self, after: int) -> list[ReceivedCommand]:
+        """Return nothing: central is not part of the scenario."""
+        del after
+        return []
+
     def notices(self, after: int) -> list[tuple[int, bytes]]:
         """Return nothing: the scenario has one station."""
         del after
@@ -113,6 +119,18 @@ class StageInbox:
         del epoch
         return 0
 
+    def delivered(self, epoch: int) -> None:
+        """Return nothing: central is not part of the scenario."""
+        del epoch
+
+    def rehoming(self, epoch: int) -> None:
+        """Return nothing: central is not part of the scenario."""
+        del epoch
+
+    def uploaded(self) -> set[str]:
+        """Return nothing: central is not part of the scenario."""
+        return set()
+
     def link(self) -> Link:
         """Return that there is no connection."""
         return NO_LINK
@@ -122,6 +140,10 @@ class StageJournal(Journal):
     """The real journal on a disk that can be told to fail."""
 
     failing = False
+
+    def disk(self) -> Disk:
+        """Return one with room: a scenario does not depend on the machine that plays it."""
+        return Disk(used=0, free=1)
 
     def append_all(self, events: Iterable[tuple[Kind, Payload]], now: Instant, changes: Iterable[Change] = ()) -> int:
         """Commit events, unless the disk fails."""
@@ -163,6 +185,10 @@ class StageOutputs:
     def end_release(self, cause: Release) -> None:
         """Egress ended."""
         self._released.pop(cause, None)
+
+    def obeys(self) -> bool:
+        """Say whether the relay moves in this scenario now."""
+        return not self.failing
 
     def signal(self, signal: Signal) -> None:
         """Note what lamp and buzzer show."""

@@ -12,7 +12,18 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from sync.central import document_commands, key_commands, pass_commands, phone_page
+from sync.central import (
+    announce_commands,
+    authority_commands,
+    database_commands,
+    document_commands,
+    enrolment_commands,
+    key_commands,
+    lost_commands,
+    pass_commands,
+    phone_page,
+    station_commands,
+)
 from sync.central.arguments import Commands, action, group
 from sync.central.config import load
 from sync.central.issuer import DocumentError
@@ -47,6 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     key_commands.add(commands)
     pass_commands.add(commands)
     document_commands.add(commands)
+    announce_commands.add(commands)
+    database_commands.add(commands)
+    lost_commands.add(commands)
+    authority_commands.add(commands)
+    enrolment_commands.add(commands)
+    station_commands.add(commands)
     _phone_commands(commands)
     return parser
 

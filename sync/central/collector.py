@@ -18,7 +18,8 @@ from sync import wire
 from sync.central import ranges
 from sync.central.beacon import Beacon
 from sync.central.site_desk import Message, SiteDesk
-from sync.central.store import Offer, Said, Standing, Store, StreamKey, offer
+from sync.central.store import Offer, Said, Standing, Store, offer
+from sync.central.streams import StreamKey
 from sync.mqtt import Received
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,7 @@ class Collector:
             yield from self._beacon.answers(work.offers)
         if self._sites:
             yield from self._sites.after(standing.values())
-            yield from self._sites.greet({station: hello.nonce for (station, _), hello in work.hellos.items()})
+            yield from self._sites.greet({s: hello.nonce for (s, _), hello in work.hellos.items() if not hello.ended})
 
     def _sort(self, message: Received, work: _Flush) -> None:
         """Decode one message into what it asks for; what cannot be used is counted, never raised."""
@@ -107,7 +108,8 @@ class Collector:
             case "hello":
                 hello = wire.decode(payload, wire.Hello)
                 work.hellos[station, hello.epoch] = hello
-                work.said.append(Said(station, "hello", wire.encode(hello).decode(), alive=True))
+                if not hello.ended:
+                    work.said.append(Said(station, "hello", wire.encode(hello).decode(), alive=True))
             case "tele":
                 tele = wire.decode(payload, wire.Tele)
                 work.said.append(Said(station, "tele", wire.encode(tele).decode(), alive=True))
@@ -123,7 +125,8 @@ class Collector:
         except (sa.exc.DataError, sa.exc.IntegrityError):
             standing = self._commit_singly(work)
         for (station, epoch), hello in work.hellos.items():
-            for first, last in self._store.note_lost(station, epoch, hello.first_kept):
+            lost = self._store.note_lost(station, epoch, hello.first_kept) if hello.first_kept > 1 else ()
+            for first, last in lost:
                 log.error("station %s no longer keeps rows %d to %d, which were never received", station, first, last)
         if work.said:
             self._store.note_stations(work.said)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from sync.config import BrokerConfig, Identifier, Seconds, Section, convert, read
+from sync.config import BrokerConfig, Host, Identifier, Seconds, Section, convert, read
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql\+psycopg://).+\Z")]
 KeyId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z", description="key id, hexadecimal")]
@@ -60,6 +60,24 @@ class PathsConfig(Section, frozen=True):
     state: Path = Path("/var/lib/gate-central")
 
 
+class EnrolmentConfig(Section, frozen=True, kw_only=True):
+    """The endpoint where stations get their certificates: `authority`: folder of the certificate authority."""
+
+    authority: Path
+    roots: Path
+    """Public keys of the first root set: OFFICE/roots.pub."""
+    host: Host
+    """Address to listen on."""
+    port: Annotated[int, Meta(ge=0, le=65535)] = 8470
+    cert: Path
+    """PEM file, from `gate-central authority server`; its names are those by which stations know this endpoint."""
+    key: Path
+    life_days: Annotated[int, Meta(ge=1, le=825)] = 90
+    """How long a station's certificate is good; stations renew at two thirds of it."""
+    tries_per_minute: Annotated[int, Meta(ge=1, le=100_000)] = 20
+    """From one address; more where many stations share one."""
+
+
 class CentralConfig(Section, frozen=True):
     """The whole file."""
 
@@ -70,6 +88,8 @@ class CentralConfig(Section, frozen=True):
     time: KeyConfig | None = None
     """Signs the time for stations that have lost it; absent: the key of `ack`, which then needs the role `time` too."""
     site: tuple[SiteConfig, ...] = ()
+    enrolment: EnrolmentConfig | None = None
+    """Absent: stations get their certificates in another way."""
     collector: CollectorConfig = CollectorConfig()
     timers: TimersConfig = TimersConfig()
     paths: PathsConfig = PathsConfig()

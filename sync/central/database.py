@@ -1,18 +1,22 @@
-"""How the central database is reached: SQLite or PostgreSQL, durable at each COMMIT."""
+"""How the central database is reached: SQLite or PostgreSQL, durable at each COMMIT.
+
+What the two do differently is in their dialects; everything else speaks to both by SQLAlchemy Core.
+"""
 
 from __future__ import annotations
 
-import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
-BUSY_S = 30
-"""How long a SQLite file may be locked by another process."""
+from sync.central.event_rows import Fresh
+from sync.central.postgresql import Postgresql
+from sync.central.sqlite import BUSY_S, Sqlite
+
+__all__ = ["BUSY_S", "Database", "Dialect", "dialect_of", "ensure", "now_us"]
 
 
 def now_us() -> int:
@@ -20,54 +24,48 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
-def make_engine(url: str) -> sa.Engine:
-    """Return an engine whose transactions are durable when they are committed."""
-    if url.startswith("sqlite"):
-        engine = sa.create_engine(url, connect_args={"timeout": BUSY_S, "check_same_thread": False})
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_immediate)
-        return engine
-    return sa.create_engine(
-        url, pool_pre_ping=True, connect_args={"connect_timeout": 10, "options": "-c synchronous_commit=on"}
-    )
+class Dialect(Protocol):
+    """What a kind of database does in its own way."""
+
+    @property
+    def insert(self) -> Callable[[sa.Table], Any]:
+        """An INSERT that knows ON CONFLICT."""
+
+    def engine(self, url: str) -> sa.Engine:
+        """Return an engine whose transactions are durable when they are committed."""
+
+    def lock_schema(self, db: sa.Connection, /) -> None:
+        """Keep others from changing tables and partitions until the transaction ends."""
+
+    def keep_partitions(self, db: sa.Connection, now_us: int, /) -> list[str]:
+        """Make the partitions that events will soon need, under `lock_schema`. Returns the names of the new ones."""
+
+    def put(self, db: sa.Connection, table: sa.Table, rows: list[dict[str, object]], /) -> None:
+        """Insert rows; where one with the same key is there, it gets the new values."""
+
+    def insert_events(self, db: sa.Connection, fresh: Iterable[Fresh], received_us: int, /) -> None:
+        """Insert events that are not there yet."""
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:
-    connection.isolation_level = None  # the driver's own BEGIN would come too late: see _begin_immediate
-    _write_ahead(connection)
-    for pragma in ("synchronous = FULL", "foreign_keys = ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
+_DIALECTS: dict[str, Dialect] = {"sqlite": Sqlite(), "postgresql": Postgresql()}
 
 
-def _write_ahead(connection: Any) -> None:
-    """Switch a file to WAL. While another process does it too, SQLite refuses at once, without waiting."""
-    until = time.monotonic() + BUSY_S
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL").close()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
-                raise
-            time.sleep(0.01)
-        else:
-            return
-
-
-def _begin_immediate(connection: sa.Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def dialect_of(kind: str) -> Dialect:
+    """Return the dialect of a URL, or by the name SQLAlchemy gives it."""
+    return _DIALECTS[kind.partition(":")[0].partition("+")[0]]
 
 
 def ensure(db: sa.Connection, table: sa.Table, **values: object) -> None:
     """Insert a row unless one with its key is there."""
-    insert = postgresql.insert if db.dialect.name == "postgresql" else sqlite.insert
-    db.execute(insert(table).values(**values).on_conflict_do_nothing())
+    db.execute(dialect_of(db.dialect.name).insert(table).values(**values).on_conflict_do_nothing())
 
 
 class Database:
     """The database at `url`. Methods raise sqlalchemy.exc.DBAPIError, having changed nothing, where it is lost."""
 
     def __init__(self, url: str) -> None:
-        self._engine = make_engine(url)
+        self._dialect = dialect_of(url)
+        self._engine = self._dialect.engine(url)
 
     def close(self) -> None:
         """Let go of all connections. May be called twice."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,11 @@ class DocumentShelf:
         except PolicyError as error:
             raise DocumentError(f"the policy would be refused ({error.reason}): {error}") from error
         return self._sign1(DocumentType.POLICY, self.path(DocumentType.POLICY), source, key, valid)
+
+    def sign_announcements(self, rows: Sequence[Mapping[str, Any]], key: SigningKey, valid: tuple[int, int]) -> bytes:
+        """Sign a list of announcements, which was read as a station reads it (station.core.announcements)."""
+        path, fields = self.path(DocumentType.ANNOUNCEMENT), {"announcements": list(rows)}
+        return self._sign1(DocumentType.ANNOUNCEMENT, path, fields, key, valid)
 
     def sign_delegation(
         self, request: Request, key: SigningKey, valid: tuple[int, int], refused: Callable[[bytes], str]

@@ -15,7 +15,7 @@ from sync.central.issuer import DocumentShelf, read_fields
 from sync.central.roots import RootSets
 from sync.central.store import Store
 
-PLAIN = (DocumentType.TRUST, DocumentType.POLICY)
+PLAIN = (DocumentType.TRUST, DocumentType.POLICY, DocumentType.ANNOUNCEMENT)
 ONLY = "0"
 """The chunk of documents of which there is one at a time."""
 
@@ -35,6 +35,11 @@ def hand_over(office: Path, store: Store, scope: str) -> list[StoredDocument]:
     ]
     store.put_documents(found)
     return found
+
+
+def announce(office: Path, store: Store, scope: str) -> None:
+    """Store the newest announcements alone for `scope` (all, or a 12-digit zone)."""
+    store.put_documents([_single(DocumentShelf(office), DocumentType.ANNOUNCEMENT, scope)])
 
 
 def _single(shelf: DocumentShelf, kind: DocumentType, scope: str) -> StoredDocument:

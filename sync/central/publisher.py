@@ -13,7 +13,7 @@ Key = tuple[str, str, str]
 Publish = Callable[[str, bytes], int | None]
 """Publishes (topic, payload) retained and returns the message id, None where there is no connection."""
 
-ORDER = ("roots", "trust", "delegation", "policy", "status-chunk", "status-delta", "status")
+ORDER = ("roots", "trust", "delegation", "policy", "status-chunk", "status-delta", "status", "announcement")
 """What others are verified against or made of goes first; stations take any order, but then have to wait."""
 
 

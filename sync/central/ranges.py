@@ -43,6 +43,12 @@ def missing(held: Iterable[Span], first: int, last: int) -> list[Span]:
     return gaps
 
 
+def without(spans: Iterable[Span], taken: Iterable[Span]) -> list[Span]:
+    """Return what of each span none of `taken` covers."""
+    known = list(taken)
+    return [gap for first, last in spans for gap in missing(known, first, last)]
+
+
 def spans(held: Iterable[Range]) -> list[Span]:
     """Return the ranges without their hashes."""
     return [(r.first, r.last) for r in held]

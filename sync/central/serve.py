@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from sync import mqtt, wire
 from sync.central.beacon import Beacon
 from sync.central.collector import FILTERS, MOST_PER_FLUSH, Collector
+from sync.central.command_room import ANSWERS, CommandRoom, is_answer
+from sync.central.command_table import CommandTable
 from sync.central.config import CentralConfig, KeyConfig
 from sync.central.keyfiles import SigningKey
 from sync.central.publisher import Publisher
@@ -31,6 +33,8 @@ log = logging.getLogger(__name__)
 
 MAX_PACKET = 2 << 20
 LOOK_S = 0.25
+PARTITIONS_S = 6 * 3600
+"""How often the tables' partitions for the coming months are looked after."""
 MOST_UNACKNOWLEDGED = 2000
 """Messages with QoS 0 are dropped beyond this; those with QoS 1 the receive maximum already holds back."""
 
@@ -99,10 +103,12 @@ class _Server:
             sites=self._sites,
         )
         self._publisher = Publisher(self._store)
+        self._commands = CommandRoom(CommandTable(config.database.url))
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
         self._link: mqtt.Link | None = None
         self._online, self._is_ready, self._broker_fault = False, False, False
         self._connect_at, self._attempts, self._publish_at, self._sites_at = 0.0, 0, 0.0, 0.0
+        self._partitions_at = time.monotonic() + PARTITIONS_S  # opening the store has just done it
 
     def run(self) -> None:
         """Work until told to stop."""
@@ -114,6 +120,7 @@ class _Server:
             notify("STOPPING=1")
             if self._link is not None:
                 self._link.close()
+            self._commands.close()
             self._store.close()
 
     def _step(self) -> None:
@@ -132,12 +139,21 @@ class _Server:
                 happening = self._queue.get_nowait()
         if messages and self._link is not None:  # those of a session that has just ended are sent again
             self._flush(messages, self._link)
+        if time.monotonic() >= self._partitions_at:
+            self._partitions_at = time.monotonic() + PARTITIONS_S
+            self._patiently(self._keep_partitions)
         if self._online and time.monotonic() >= self._publish_at:
             self._publish_at = time.monotonic() + self._config.timers.publish_poll_s
             self._patiently(lambda: self._publisher.look(self._publish_retained))
+        if self._online:
+            self._patiently(lambda: self._commands.look(self._publish_command, time.monotonic()))
         if self._online and self._link is not None and time.monotonic() >= self._sites_at:
             self._sites_at = time.monotonic() + self._config.timers.sites_s
             self._tell_sites(self._link)
+
+    def _keep_partitions(self) -> None:
+        if made := self._store.keep_partitions():
+            log.info("new partitions: %s", ", ".join(made))
 
     def _tell_sites(self, link: mqtt.Link) -> None:
         def tell() -> None:
@@ -148,6 +164,9 @@ class _Server:
 
     def _sort(self, happening: mqtt.Happening, messages: list[mqtt.Received]) -> None:
         match happening:
+            case mqtt.Received() if is_answer(happening):
+                if self._patiently(lambda: self._commands.take(happening)):
+                    happening.link.acknowledge(happening)
             case mqtt.Received():
                 messages.append(happening)
             case mqtt.Up():
@@ -158,6 +177,7 @@ class _Server:
                 self._on_subscribed(happening.refused)
             case mqtt.Published():
                 self._patiently(lambda: self._publisher.published(happening.mid, happening.reason))
+                self._patiently(lambda: self._commands.published(happening.mid, happening.reason))
 
     def _flush(self, messages: list[mqtt.Received], link: mqtt.Link) -> None:
         def send(topic: str, payload: bytes) -> None:
@@ -212,7 +232,8 @@ class _Server:
         self._online, self._attempts, self._publish_at = True, 0, 0.0
         self._publisher.connected()
         self._sites.connected()
-        link.subscribe(FILTERS)
+        self._commands.connected()
+        link.subscribe((*FILTERS, ANSWERS))
 
     def _on_subscribed(self, refused: str) -> None:
         if refused:
@@ -233,6 +254,10 @@ class _Server:
         self._connect_at = time.monotonic() + self._random.uniform(0, min(most, 0.5 * 2.0 ** min(self._attempts, 16)))
         self._attempts += 1
         self._link, self._online = None, False
+
+    def _publish_command(self, topic: str, payload: bytes, expiry_s: int) -> int | None:
+        link = self._link
+        return link.publish(topic, payload, content_type=wire.SIGNED_TYPE, expiry_s=expiry_s) if link else None
 
     def _publish_retained(self, topic: str, payload: bytes) -> int | None:
         return self._link.publish(topic, payload, retain=True) if self._link is not None else None

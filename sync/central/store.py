@@ -1,32 +1,29 @@
 """The central database: commits batches of journals exactly once and says what it holds. SQLite or PostgreSQL.
 
-A stream's row is locked (SQLite: the whole file, BEGIN IMMEDIATE) before its ranges are read, so any number of
-collectors may write. What is in `held` is in `event`, because both change in one transaction.
+The streams of a transaction are locked before their ranges are read, so any number of collectors may write. What is in
+`held` is in `event` or was let go by an operator, because all of it changes in one transaction.
 """
 
 from __future__ import annotations
 
 import secrets
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
 import sqlalchemy as sa
 
-from station.core.events import GENESIS
+from station.core.events import GENESIS, chain
 from station.core.passback import Passage
 from sync import wire
-from sync.central import ranges, tables
+from sync.central import ranges, schema, streams, tables
 from sync.central.database import ensure, now_us
 from sync.central.document_table import DocumentTable
-from sync.central.passage_table import Numbered, PassageTable, insert_passages
+from sync.central.event_rows import Fresh
+from sync.central.lost_table import LostTable
+from sync.central.passage_table import PassageTable, insert_passages
 from sync.central.ranges import ForkError, Range
-
-_COLUMN_LIMIT = 200
-_EVENT_FIELDS = 8
-_BIGINT = 2**63
-StreamKey = tuple[str, int]
-"""Station and epoch."""
+from sync.central.streams import Stream, StreamKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +72,7 @@ def offer(station: str, batch: wire.Batch) -> Offer:
     return Offer(station, batch, tuple(found))
 
 
-class Store(DocumentTable, PassageTable):
+class Store(DocumentTable, PassageTable, LostTable):
     """The whole database. Methods raise sqlalchemy.exc.DBAPIError, having changed nothing, where it is lost."""
 
     def __init__(self, url: str, telling: Collection[str] = ()) -> None:
@@ -85,20 +82,20 @@ class Store(DocumentTable, PassageTable):
         self._generation = ""
 
     def open(self) -> None:
-        """Create what is missing. To be called before anything else, again after it raised."""
+        """Create the tables of an empty database. To be called before anything else, again after it raised.
+
+        Raises schema.SchemaError where the tables are those of another version.
+        """
         with self._engine.begin() as db:
-            if db.dialect.name == "postgresql":
-                # Two collectors that create the tables at one time would trip over each other.
-                db.execute(sa.select(sa.func.pg_advisory_xact_lock(0x67617465)))
-            tables.metadata.create_all(db)
+            self._dialect.lock_schema(db)
+            schema.require(db)
+            self._dialect.keep_partitions(db, now_us())
             ensure(db, tables.meta, key="generation", value=secrets.token_hex(8))
-            self._generation = db.execute(
-                sa.select(tables.meta.c.value).where(tables.meta.c.key == "generation")
-            ).scalar_one()
+            self._generation = _generation(db)
 
     @property
     def generation(self) -> str:
-        """Which database this is: minted when it was created; a restore mints another (`new_generation`)."""
+        """Which database this was at the last commit; minted with it, and anew after a restore (`new_generation`)."""
         return self._generation
 
     def new_generation(self) -> str:
@@ -109,6 +106,12 @@ class Store(DocumentTable, PassageTable):
         self._generation = value
         return value
 
+    def keep_partitions(self) -> list[str]:
+        """Make the partitions that events will soon need. Returns the names of the new ones."""
+        with self._engine.begin() as db:
+            self._dialect.lock_schema(db)
+            return self._dialect.keep_partitions(db, now_us())
+
     # --- journals ---------------------------------------------------------------------------------------------------
 
     def commit_batches(self, offers: Sequence[Offer], asked: Iterable[StreamKey] = ()) -> dict[StreamKey, Standing]:
@@ -116,103 +119,39 @@ class Store(DocumentTable, PassageTable):
 
         A batch that contradicts what is held is left out whole, and its stream's standing is `forked`.
         """
-        wanted = sorted({(o.station, o.batch.epoch) for o in offers} | set(asked))
-        standing = dict[StreamKey, Standing]()
+        by_stream = defaultdict[StreamKey, list[Offer]](list)
+        for one in offers:
+            by_stream[one.station, one.batch.epoch].append(one)
+        fresh, standing = list[Fresh](), dict[StreamKey, Standing]()
         with self._engine.begin() as db:
-            for station, epoch in wanted:  # in order, so that two collectors never wait for each other
-                mine = [o for o in offers if (o.station, o.batch.epoch) == (station, epoch)]
-                standing[station, epoch] = self._commit_stream(db, station, epoch, mine)
+            locked = streams.lock(db, {*by_stream, *asked})
+            for stream in locked:
+                standing[stream.key] = self._take(db, stream, by_stream[stream.key], fresh)
+            if fresh:
+                self._dialect.insert_events(db, fresh, now_us())
+            streams.write(db, locked)
+            self._generation = _generation(db)  # a restore may have happened while this collector ran
         return standing
 
-    def _commit_stream(self, db: sa.Connection, station: str, epoch: int, offers: list[Offer]) -> Standing:
-        number = self._lock_stream(db, station, epoch)
-        before = held = self._held(db, number)
+    def _take(self, db: sa.Connection, stream: Stream, offers: list[Offer], fresh: list[Fresh]) -> Standing:
+        """Take a stream's batches into what it holds; their events that are missing are added to `fresh`."""
+        station, epoch = stream.key
         forked, told = False, list[Passage]()
         for one in sorted(offers, key=lambda o: o.batch.first_seq):
             try:
-                held, fresh = self._commit_one(db, number, held, one)
+                new = _take_one(db, stream, one)
             except ForkError:
                 forked = True
-            else:
-                told += insert_passages(db, number, station, fresh) if station in self._telling else ()
-        self._write_held(db, number, before, held)
+                continue
+            fresh += new
+            if station in self._telling:
+                numbered = [(seq, raw) for some in new for seq, raw, _ in some.numbered()]
+                told += insert_passages(db, stream.number, station, numbered)
         if forked:
-            mark = sa.update(tables.stream).where(tables.stream.c.id == number, tables.stream.c.forked_us.is_(None))
+            c = tables.stream.c
+            mark = sa.update(tables.stream).where(c.id == stream.number, c.forked_us.is_(None))
             db.execute(mark.values(forked_us=now_us()))
-        return Standing(station, epoch, tuple(held), forked, tuple(told))
-
-    def _commit_one(
-        self, db: sa.Connection, number: int, held: list[Range], one: Offer
-    ) -> tuple[list[Range], list[Numbered]]:
-        """Insert what is missing of one batch; return the ranges then held, and the events that were missing.
-
-        Raises ForkError, nothing changed.
-        """
-        batch = one.batch
-        first, last = batch.first_seq, batch.last_seq
-        new = Range(first, last, bytes.fromhex(batch.prev_hash), one.hashes[-1])
-        gaps = ranges.missing(ranges.spans(held), first, last)
-        if gaps != [(first, last)]:
-            self._compare(db, number, one)
-        merged = ranges.merge(held, new)
-        seqs = (seq for start, stop in gaps for seq in range(start, stop + 1))
-        fresh = [(seq, bytes(batch.events[seq - first])) for seq in seqs]
-        if fresh:
-            rows = [_row(number, seq, raw, one.hashes[seq - first]) for seq, raw in fresh]
-            db.execute(sa.insert(tables.event), rows)
-        return merged, fresh
-
-    @staticmethod
-    def _compare(db: sa.Connection, number: int, one: Offer) -> None:
-        """Compare a batch with the rows that are stored under its numbers and with the one before it."""
-        batch = one.batch
-        known = sa.select(tables.event.c.seq, tables.event.c.hash).where(
-            tables.event.c.stream == number, tables.event.c.seq.between(batch.first_seq - 1, batch.last_seq)
-        )
-        expected = (bytes.fromhex(batch.prev_hash), *one.hashes)
-        for seq, stored in db.execute(known):
-            if bytes(stored) != expected[seq - batch.first_seq + 1]:
-                raise ForkError(f"another event {seq} is stored")
-
-    def _lock_stream(self, db: sa.Connection, station: str, epoch: int) -> int:
-        where = (tables.stream.c.station == station, tables.stream.c.epoch == epoch)
-        query = sa.select(tables.stream.c.id).where(*where).with_for_update()
-        number = db.execute(query).scalar_one_or_none()
-        if number is None:
-            moment = now_us()
-            ensure(db, tables.station, id=station, first_seen_us=moment, last_seen_us=moment)
-            ensure(db, tables.stream, station=station, epoch=epoch, first_seen_us=moment)
-            number = db.execute(query).scalar_one()
-        return int(number)
-
-    @staticmethod
-    def _held(db: sa.Connection, number: int) -> list[Range]:
-        query = sa.select(tables.held).where(tables.held.c.stream == number).order_by(tables.held.c.first)
-        return [Range(r.first, r.last, bytes(r.prev_hash), bytes(r.last_hash)) for r in db.execute(query)]
-
-    @staticmethod
-    def _write_held(db: sa.Connection, number: int, before: list[Range], after: list[Range]) -> None:
-        gone, come = set(before) - set(after), set(after) - set(before)
-        if gone:
-            first = tables.held.c.first.in_([r.first for r in gone])
-            db.execute(sa.delete(tables.held).where(tables.held.c.stream == number, first))
-        if come:
-            rows = [
-                {"stream": number, "first": r.first, "last": r.last, "prev_hash": r.prev_hash, "last_hash": r.last_hash}
-                for r in sorted(come)
-            ]
-            db.execute(sa.insert(tables.held), rows)
-
-    def note_lost(self, station: str, epoch: int, first_kept: int) -> list[ranges.Span]:
-        """Write down what a station no longer keeps and is not held. Returns the ranges that are new."""
-        with self._engine.begin() as db:
-            number = self._lock_stream(db, station, epoch)
-            known = sa.select(tables.lost_range).where(tables.lost_range.c.stream == number)
-            covered = ranges.spans(self._held(db, number)) + [(r.first, r.last) for r in db.execute(known)]
-            lost = ranges.missing(covered, 1, first_kept - 1)
-            for first, last in lost:
-                ensure(db, tables.lost_range, stream=number, first=first, last=last, noted_us=now_us())
-        return lost
+        return Standing(station, epoch, tuple(stream.held), forked, tuple(told))
 
     # --- stations ---------------------------------------------------------------------------------------------------
 
@@ -244,30 +183,50 @@ class Store(DocumentTable, PassageTable):
             db.execute(change.values(count=rejected["count"] + 1, last_us=now_us(), detail=clean))
 
 
-def _row(number: int, seq: int, raw: bytes, digest: bytes) -> dict[str, object]:
-    """Return the event's columns. Whatever the content is, the row is stored: its bytes are what counts."""
-    try:
-        fields = msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        fields = None
-    whole = isinstance(fields, list) and len(fields) == _EVENT_FIELDS
-    wall, kind, payload = (fields[1], fields[6], fields[7]) if whole else (None, None, None)
-    told = payload if isinstance(payload, dict) else {}
-    columns = {name: _text(told.get(name)) for name in ("lane", "outcome", "reason", "rule", "cti")}
-    in_range = isinstance(wall, int) and -_BIGINT <= wall < _BIGINT
-    return {
-        "stream": number,
-        "seq": seq,
-        "wall_us": wall if in_range else None,
-        "kind": _text(kind, 40),
-        **columns,
-        "raw": raw,
-        "hash": digest,
-    }
+def _generation(db: sa.Connection) -> str:
+    return str(db.execute(sa.select(tables.meta.c.value).where(tables.meta.c.key == "generation")).scalar_one())
 
 
-def _text(value: object, limit: int = _COLUMN_LIMIT) -> str | None:
-    """Return a text that every database takes, else None: PostgreSQL knows no NUL, and no lone surrogates."""
-    if not isinstance(value, str) or "\0" in value:
-        return None
-    return value[:limit].encode("utf-8", "ignore").decode()
+def _take_one(db: sa.Connection, stream: Stream, one: Offer) -> list[Fresh]:
+    """Take a batch into the ranges; return what is missing of it. Raises ForkError, nothing changed."""
+    batch, hashes = one.batch, one.hashes
+    first, last = batch.first_seq, batch.last_seq
+    gaps = ranges.missing(stream.stored, first, last)
+    if gaps != [(first, last)]:
+        _compare(db, stream, one)
+    held = ranges.merge(stream.held, Range(first, last, bytes.fromhex(batch.prev_hash), hashes[-1]))
+    if stream.skipped and ranges.without(stream.skipped, gaps) != stream.skipped:
+        _compare(db, stream, one)
+        _compare_after(db, stream, one)
+        streams.unskip(db, stream, gaps)
+    stream.held = held
+    return [
+        Fresh(
+            stream.number,
+            start,
+            list(map(bytes, batch.events[start - first : stop + 1 - first])),
+            list(hashes[start - first : stop + 1 - first]),
+        )
+        for start, stop in gaps
+    ]
+
+
+def _compare(db: sa.Connection, stream: Stream, one: Offer) -> None:
+    """Compare a batch with the rows that are stored under its numbers and with the one before it."""
+    batch, c = one.batch, tables.event.c
+    known = sa.select(c.seq, c.hash).where(
+        c.stream == stream.number, c.seq.between(batch.first_seq - 1, batch.last_seq)
+    )
+    expected = (bytes.fromhex(batch.prev_hash), *one.hashes)
+    for seq, stored in db.execute(known):
+        if bytes(stored) != expected[seq - batch.first_seq + 1]:
+            raise ForkError(f"another event {seq} is stored")
+
+
+def _compare_after(db: sa.Connection, stream: Stream, one: Offer) -> None:
+    """Compare a batch with the row that follows it, where no range ends between the two."""
+    c = tables.event.c
+    where = (c.stream == stream.number, c.seq == one.batch.last_seq + 1)
+    row = db.execute(sa.select(c.raw, c.hash).where(*where)).one_or_none()
+    if row is not None and chain(one.hashes[-1], bytes(row.raw)) != bytes(row.hash):
+        raise ForkError(f"event {one.batch.last_seq + 1} does not follow")

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
@@ -60,11 +61,15 @@ held = Table(
     CheckConstraint("first >= 1 AND last >= first"),
 )
 
+# PostgreSQL: partitioned by month (sync/central/postgresql.py), where a key must hold the partitions' column; so there
+# each partition has its key, and over all of them the locked ranges in `held` see to it. No foreign key: a check per
+# row would cost more than the row, and whoever inserts has locked the stream's row.
 event = Table(
     "event",
     metadata,
-    Column("stream", Integer, ForeignKey("stream.id"), primary_key=True),
-    Column("seq", BigInteger, primary_key=True),
+    Column("stream", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("received_us", BigInteger, nullable=False, server_default=text("0")),  # when committed; 0: before migrations
     Column("wall_us", BigInteger),  # the columns from here to cti only repeat what raw says, for queries
     Column("kind", String(40)),
     Column("lane", String(200)),
@@ -74,8 +79,11 @@ event = Table(
     Column("cti", String(200)),
     Column("raw", LargeBinary, nullable=False),
     Column("hash", LargeBinary(32), nullable=False),
-    Index("event_by_time", "wall_us"),
+    # Events come nearly in order of time, so that a block range index of a few pages does.
+    Index("event_by_time", "wall_us", postgresql_using="brin"),
+    postgresql_partition_by="RANGE (received_us)",
 )
+event.primary_key.ddl_if(dialect="sqlite")
 
 passage = Table(  # who went through a gate of a site with several gates, one row per person; kept for eight days
     "passage",
@@ -98,6 +106,8 @@ lost_range = Table(  # rows that a station no longer keeps and central never had
     Column("first", BigInteger, primary_key=True),
     Column("last", BigInteger, nullable=False),
     Column("noted_us", BigInteger, nullable=False),
+    Column("skipped_us", BigInteger),  # when an operator let the stream go on without them
+    Column("command", LargeBinary),  # that operator's signed command
 )
 
 document = Table(
@@ -112,6 +122,66 @@ document = Table(
     Column("stored_us", BigInteger, nullable=False),
     Column("published_us", BigInteger),
     Column("withdrawn", Boolean, nullable=False, default=False),
+)
+
+certificate = Table(  # every certificate that a station or collector was given
+    "certificate",
+    metadata,
+    Column("serial", String(40), primary_key=True),  # hexadecimal
+    Column("name", String(40), nullable=False),  # its common name: a station's id, or a collector's
+    Column("role", String(10), nullable=False),  # station or collector
+    Column("zone", String(12), nullable=False, default=""),
+    Column("public_key", LargeBinary(32), nullable=False),  # SHA-256 of the public key
+    Column("pem", Text, nullable=False),
+    Column("issued_us", BigInteger, nullable=False),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("renews", String(40), unique=True),  # the serial before; unique: each is renewed once
+    Column("revoked_us", BigInteger),
+    Index("certificate_by_name", "name"),
+)
+
+enrolment_code = Table(  # one-time codes that let a new station in
+    "enrolment_code",
+    metadata,
+    Column("secret", LargeBinary(32), primary_key=True),  # SHA-256 of the code's secret
+    Column("station", String(40), nullable=False),
+    Column("zone", String(12), nullable=False),
+    Column("opened_us", BigInteger, nullable=False),
+    Column("ends_us", BigInteger, nullable=False),
+    Column("used_us", BigInteger),
+    Column("serial", String(40)),  # of the certificate it was used for
+)
+
+command = Table(  # signed commands to stations, and what became of them
+    "command",
+    metadata,
+    Column("id", String(16), primary_key=True),  # of its bytes' SHA-256: under this number the station answers
+    Column("station", String(40), nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("counter", BigInteger, nullable=False),
+    Column("verb", String(40), nullable=False),
+    Column("body", Text, nullable=False),  # JSON: the verb's arguments
+    Column("kid", String(8), nullable=False),
+    Column("raw", LargeBinary, nullable=False),
+    Column("issued_us", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),  # Unix seconds
+    Column("published_us", BigInteger),  # when a collector took it to the broker
+    Column("answered_us", BigInteger),
+    Column("outcome", String(12)),  # done, failed, refused or interrupted; unheard: the station was not connected
+    Column("reason", String(40)),
+    Column("detail", Text),
+    Column("station_counter", BigInteger),  # the last that the station had taken when it answered
+    UniqueConstraint("station", "counter"),
+    Index("command_by_publication", "published_us", "expires"),
+)
+
+command_text = Table(  # what stations sent with their answers, in parts
+    "command_text",
+    metadata,
+    Column("command", String(16), primary_key=True),
+    Column("part", Integer, primary_key=True),
+    Column("parts", Integer, nullable=False),
+    Column("text", Text, nullable=False),
 )
 
 rejected = Table(

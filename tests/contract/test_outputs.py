@@ -283,6 +283,29 @@ def test_light_that_fails_later_is_logged_once_and_recovers(twin_bench, made, ev
     assert caplog.text.count("status LED does not work") == 1
 
 
+def test_a_relay_is_tried_without_moving(twin_bench, made, eventually, monkeypatch):
+    """`obeys` writes the level that is there, locked or unlocked: no edge; a pin that refuses writes is told."""
+    factory = twin_bench.factory()
+    outputs = LaneOutputs(DOOR, factory)
+    made.append(outputs)
+    for move, levels in ((outputs.lock, [0]), (outputs.unlock, [0, 1])):
+        move()
+        assert outputs.obeys()
+        eventually(lambda levels=levels: twin_bench.levels(RELAY) == levels, "no edge but the move's own")
+    kind = type(factory.pin(RELAY))
+    with monkeypatch.context() as patch:
+
+        def refuse(_pin, _value):
+            raise OSError("bad write")
+
+        patch.setattr(kind, "_set_state", refuse)
+        assert not outputs.obeys()
+    assert outputs.obeys()
+    assert twin_bench.levels(RELAY) == [0, 1]
+    outputs.close()
+    assert not outputs.obeys()
+
+
 def test_relay_on_a_pin_with_the_wrong_fixed_pull_is_refused(twin_bench):
     """BCM 2 has a physical pull-up: an active-high relay there would be energised when released."""
     with pytest.raises(DeviceFault, match="pin 2"):

@@ -81,6 +81,14 @@ def test_an_exit_after_the_pulse_relocks_by_itself(twin_bench, outputs, eventual
     eventually(lambda: twin_bench.levels(RELAY) == [0, 1, 0, 1, 0], "released and at rest again")
 
 
+def test_an_exit_is_a_pulse_too(twin_bench, outputs, eventually):
+    """Whoever leaves by the button is let out by a short contact, however long the lane stays unlocked."""
+    outputs.release(Release.REX, 5.0)
+    eventually(lambda: twin_bench.levels(RELAY) == [0, 1, 0], "one pulse")
+    (_, (begins, _), (ends, _)) = edges(twin_bench)
+    assert PULSE_S * 0.9 <= ends - begins <= PULSE_S + 0.5
+
+
 def test_close_ends_the_pulse_at_once(twin_bench, outputs, eventually):
     """A station that ends leaves no contact closed."""
     outputs.unlock()

@@ -10,7 +10,8 @@ import pytest
 
 from station.core.model import LANGUAGES, Decision, Outcome, PassClass
 from station.core.reasons import REASONS, Matter, Reason
-from station.views import _ALARM_ORDER
+from station.core.signals import PATTERNS, Says
+from station.views import ALARMS
 from station.wording import holder, next_step, part, reason, text
 from tests.core.issuing import credential
 
@@ -19,20 +20,22 @@ LOCALES = {language: STATION / "locale" / f"{language}.ftl" for language in LANG
 FAMILIES = {
     "reason": set(Reason),
     "class": {kind.name.lower() for kind in PassClass},
-    "alarm": set(_ALARM_ORDER),
+    "alarm": set(ALARMS),
+    # A signal's own sentence (station/prompts.py).
+    "voice": {signal.value for signal, pattern in PATTERNS.items() if pattern.voice.says is Says.OWN},
     # The first words of the parts that report their health by themselves (station/gate.py, GateThread._device).
     # Every part the guard screen names.
     "part": {
         *("camera", "thermometer", "outputs", "inputs", "screen"),
-        *("journal", "link", "trust", "policy", "status-list", "clock"),
+        *("journal", "link", "trust", "policy", "status-list", "clock", "disk", "stream"),
     },
     "health": {"camera", "thermometer", "outputs", "inputs", "screen"},
 }
-WITHOUT_NEXT = re.compile(r"(answer|class|part)-.*|health-ok")
+WITHOUT_NEXT = re.compile(r"(answer|class|part|voice|calibration)-.*|health-ok")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 # Kept in the catalogues for parts of the station that do not show them yet.
-PARTS = ("guards", "journal-quarantined", "range")
-PUT_TOGETHER = {f"{family}-{part}" for family in ("part", "health") for part in PARTS}
+PARTS = ("guards", "journal-quarantined", "range", "loudspeaker")
+PUT_TOGETHER = {f"{family}-{part}" for family in ("part", "health") for part in PARTS} | {"part-calibration"}
 """Reported by station/daemon.py under their part's name."""
 
 
@@ -88,6 +91,7 @@ def test_codes_and_names_are_well_formed(code):
 BACNET = {
     "none",
     "granted",
+    "denied-deny-all",
     "verification-required",
     "denied-unknown-credential",
     "denied-authentication-unavailable",

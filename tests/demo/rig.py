@@ -11,6 +11,7 @@ import apsw
 from drivers.twins.world import World
 from station import guards
 from station.core.events import Event, decode
+from sync.central.schema import upgrade
 from sync.central.store import Store
 from tests.demo.office import GATE, ZONE, Office
 from tests.demo.processes import Broker, Process, command, until
@@ -253,6 +254,7 @@ class Rig:
 
     def publish(self) -> None:
         """Hand the office's documents to central, as `gate-central documents publish` does."""
+        upgrade(self.database)  # a folder that an older demo has left
         store = Store(self.database)
         store.open()
         for name, chunk in self.office.shelf.chunks():

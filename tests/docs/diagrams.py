@@ -22,7 +22,7 @@ from typing import Any
 
 from station.core import door, lane
 from station.core.door import DoorEvent, DoorState
-from station.views import _ALARM_ORDER
+from station.views import ALARMS
 from station.wording import text
 from tests.docs.blocks import DOCS
 from tests.docs.scenario_rows import SCENARIO_BLOCKS
@@ -145,7 +145,7 @@ def alarm_table() -> str:
     """List every alarm in the order in which the screen names them, with its texts."""
     states = {alarm: state for state, alarm in door.ALARMS.items()}
     rows = []
-    for name in _ALARM_ORDER:
+    for name in ALARMS:
         says, then = text(f"alarm-{name}"), text(f"alarm-{name}", "next")
         state = f"`{states[name].value}`" if name in states else ""
         rows.append((f"`{name}`", state, f"{says['zh']} {then['zh']}", f"{says['en']}. {then['en']}"))

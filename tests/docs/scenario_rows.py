@@ -27,6 +27,7 @@ MEANING: dict[type[msgspec.Struct], dict[str, str]] = {
         "lanes": "the lanes, `[[lanes]]` each",
         "interlock": "groups of lanes of which only one may have its door open",
         "passes": "passes by name, `[passes.NAME]` each; an empty table is a resident's",
+        "voice": "whether the gate has a loudspeaker; what it says is the row `voice`",
         "steps": "what happens, `[[steps]]` each, in any order",
         "expect": "what must be so, `[[expect]]` each, in any order",
     },
@@ -62,6 +63,7 @@ MEANING: dict[type[msgspec.Struct], dict[str, str]] = {
         "status": "`NAME=STATUS`: the office changes a pass's entry, and the new list arrives",
         "power": "the station loses power, or gets it back; what is not in the journal is forgotten",
         "policy": "other rules arrive, relative to this file",
+        "announcements": "a list of announcements arrives; its [source](../how-to/voice.md), relative to this file",
     },
     Expectation: {
         "at": "when it is looked at, before what happens at the same moment takes effect",
@@ -73,6 +75,7 @@ MEANING: dict[type[msgspec.Struct], dict[str, str]] = {
         "reason": "[reason](reasons.md) of the decision that is shown",
         "alarm": "this alarm rings",
         "silent": "`true`: no alarm rings",
+        "says": "what the loudspeaker says: a key of the catalogue, `announcement ID`, or nothing (empty)",
         "inside": "how many people are inside, as far as the station knows",
     },
 }

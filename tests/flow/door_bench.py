@@ -20,7 +20,17 @@ from tests.flow.lane_bench import SetClock, fill_up
 from tests.flow.signed_papers import NOW_US
 
 RELAY = 17
-PINS = {"contact": 22, "bolt": 5, "passage": 6, "rex": 27, "fire": 13, "break_glass": 25, "tamper": 26, "block": 12}
+PINS = {
+    "contact": 22,
+    "bolt": 5,
+    "passage": 6,
+    "rex": 27,
+    "fire": 13,
+    "break_glass": 25,
+    "tamper": 26,
+    "block": 12,
+    "duress": 16,
+}
 
 
 class DoorBench:

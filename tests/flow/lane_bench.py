@@ -107,7 +107,10 @@ class LaneBench:
         *,
         has_peers: bool = False,
         decided: Callable[[LaneFlow, int, Decision], None] = lambda *_: None,
+        door: DoorConfig | None = None,
     ) -> None:
+        self.door = door or DoorConfig(relay=RelayConfig(pin=RELAY), contact=ButtonConfig(pin=22))
+        self.interlocked = False
         self.folder, self.papers, self.direction = folder, papers, direction
         self.has_peers, self.decided = has_peers, decided
         self.clock = SetClock(wall_us)
@@ -119,10 +122,10 @@ class LaneBench:
         self.journal = Journal(self.folder, boot)
         self.recorder = Recorder(self.journal, Reserve(self.folder, 1 << 20), lambda _fault: None)
         self.documents = Documents(self.journal, self.papers.roots, ZONE, self.papers.chunks.get)
-        self.register = Register(self.journal, has_peers=self.has_peers)
+        self.register = Register(self.journal, has_peers=self.has_peers, pending=self.recorder.pending())
         self.time_desk = TimeDesk(self.clock, self.recorder)
         self.pins = MockFactory()
-        door = DoorConfig(relay=RelayConfig(pin=RELAY), contact=ButtonConfig(pin=22))
+        door = self.door
         config = LaneConfig(
             id="lane",
             direction=self.direction,
@@ -141,6 +144,7 @@ class LaneBench:
             self.time_desk.challenge,
             self.decided,
             self.time_desk.hear,
+            lambda _lane: self.interlocked,
         )
         site = Site(GATE, ZONE, self.direction, can_measure=True)
         doorway = Doorway("lane", door, self.outputs, self.recorder, self.clock)

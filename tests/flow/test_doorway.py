@@ -194,10 +194,24 @@ def test_a_turnstile(make):
     door = make("passage", kind="turnstile", relay=RelayConfig(pin=17, drive="pulse", pulse_s=0.05))
     door.grant(2)
     door.input(I.PASSAGE)
-    assert (door.state, door.told) == ("unlocked", [])
+    assert (door.state, door.told) == ("unlocked", [PASSED])
     door.input(I.PASSAGE)
-    assert (door.state, door.told) == ("locked", [PASSED, SHUT])
+    assert (door.state, door.told) == ("locked", [PASSED, PASSED, SHUT])
     door.input(I.PASSAGE)
+    assert door.ringing == {"tailgating"}
+
+
+def test_two_grants_before_the_first_turn(make):
+    """The second comes while the first still waits: two turns are awaited, and only a third is one too many."""
+    door = make("passage", kind="turnstile")
+    door.grant()
+    door.grant()
+    door.input(I.PASSAGE)
+    assert (door.state, door.told, door.ringing) == ("unlocked", [PASSED], set())
+    door.input(I.PASSAGE)
+    assert (door.state, door.told, door.ringing) == ("locked", [PASSED, PASSED, SHUT], set())
+    door.grant()
+    door.input(I.PASSAGE, I.PASSAGE)
     assert door.ringing == {"tailgating"}
 
 
@@ -313,6 +327,36 @@ def test_a_relay_that_does_not_obey(make, monkeypatch):
     door.let(5)
     assert (door.told, door.ringing) == ([FAILED, NOT_PASSED], set())
     assert door.recorded() == ["relay begins", "relay ends"]
+
+
+def test_a_relay_that_obeys_again_ends_its_alarm_by_itself(make, monkeypatch):
+    """An unlock failed; once the relay takes a level again the alarm ends without the next person; nothing moves."""
+    door = make("contact")
+
+    def refuse(_on: bool) -> None:
+        raise DeviceFault("relay", "it does not move", "Check it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door.outputs._relay, "set", lambda *, unlocked: refuse(unlocked) if unlocked else None)
+        patch.setattr(door.outputs._relay, "renew", lambda: refuse(False))
+        door.grant()
+        door.doorway.tend()
+        assert (door.told, door.ringing) == ([FAILED], {"relay"})
+    door.doorway.tend()
+    assert (door.ringing, door.unlocked) == (set(), False)
+    door.doorway.tend()
+    assert door.recorded() == ["relay begins", "relay ends"]
+
+
+def test_the_hidden_button_shows_nothing(make):
+    """It is recorded once for presses in quick succession, and again later; nothing rings, moves or shows."""
+    door = make("contact", "duress")
+    door.input(I.DURESS, I.DURESS)
+    door.let(11)
+    door.input(I.DURESS)
+    assert (door.ringing, door.unlocked, door.state) == (set(), False, "locked")
+    assert door.recorded() == ["duress begins", "duress begins"]
+    assert door.recorder.to_send(0) == 0
 
 
 def test_a_relay_that_did_not_lock_is_locked_as_soon_as_it_obeys(make, monkeypatch):

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from station.core.events import GENESIS, Kind, chain, decode
 from station.core.model import ClockState, Instant
 from station.journal import Change, Journal, JournalFault, set_state
+from station.schema import JOURNAL_SCHEMA
 
 NOW = Instant(1_700_000_000_000_000, 5_000_000)
 
@@ -181,7 +182,7 @@ def test_a_file_of_the_first_schema_is_brought_up(tmp_path):
     assert renewed.quarantined is None
     assert (renewed.epoch, renewed.seq) == (epoch, 1)
     assert renewed.append(Kind.BOOT, {}, NOW, [Change("INSERT INTO live_used VALUES (?, ?)", (b"cti", 1))]) == 2
-    assert renewed.rows("PRAGMA user_version") == [(2,)]
+    assert renewed.rows("PRAGMA user_version") == [(JOURNAL_SCHEMA,)]
     renewed.close()
 
 

@@ -74,10 +74,32 @@ def test_who_did_not_go_through_has_not_passed(once):
     assert once.pass_with(PASS) == ("grant", "granted")
 
 
-def test_a_passage_on_a_full_disk_is_not_believed(once):
-    """Where the passage cannot be recorded it is not held against anybody afterwards."""
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_passage_on_a_full_disk_is_kept_in_the_reserve(once, restarted):
+    """The disk fails between grant and passage: it counts at once, comes into the journal, and survives a restart."""
     once.show(PASS)
     once.fill_disk()
+    once.walk_through()
+    inside = once.register.inside
+    if restarted:
+        once.restart()
+    once.free_disk()
+    once.let(5)
+    assert once.pass_with(PASS) == ("deny", "passback")
+    (late,) = [e.payload for e in once.events(Kind.LATE) if e.payload["kind"] == "passage"]
+    assert late["payload"]["what"] == "entered"
+    assert set(late) == {"kind", "wall_us", "mono_us", "payload"}
+    assert once.journal.rows("SELECT count(*) FROM passage") == [(1,)]
+    once.restart()
+    assert once.register.inside == inside
+    assert once.pass_with(PASS) == ("deny", "passback")
+
+
+def test_a_passage_that_nothing_can_record_is_not_believed(once, monkeypatch):
+    """Where even the reserve fails the passage is not held against anybody afterwards."""
+    once.show(PASS)
+    once.fill_disk()
+    monkeypatch.setattr(once.recorder._reserve, "_size", 0)
     once.walk_through()
     once.free_disk()
     once.let(5)

@@ -6,8 +6,10 @@ import pytest
 
 from station.core.events import Kind, decode
 from station.core.model import Instant
-from station.journal import Journal, JournalFault
+from station.core.record import replace
+from station.journal import Change, Journal, JournalFault, set_state
 from station.recorder import Recorder
+from station.register import ADD_PASSAGE
 from station.reserve import Reserve
 
 NOW = Instant(1_700_000_000_000_000, 5_000_000)
@@ -92,3 +94,69 @@ def test_the_recorder_falls_back_and_recovers(tmp_path, journal):
     assert not recorder.broken
     assert late(journal) == [{"why": "x" * 600}]
     assert told == [True, False]
+
+
+def test_changes_are_made_when_the_event_comes_into_the_journal(tmp_path, journal):
+    """State that belongs to a reserved event changes with it, in order; tidying up and unknown names are left out."""
+    reserve = Reserve(tmp_path, SIZE)
+    add = Change(ADD_PASSAGE, (b"\x01" * 8, None, "in", 5))
+    reserve.append(Kind.PASSAGE, {"n": 1}, NOW, [add, set_state("inside", b"1"), Change("DELETE FROM passage", ())])
+    reserve.append(Kind.PASSAGE, {"n": 2}, NOW, [set_state("inside", b"2")])
+    reserve.close()
+    raw = (tmp_path / "reserve.bin").read_bytes()
+    assert b"DELETE" not in raw
+    assert b"INSERT" not in raw
+    reserve = Reserve(tmp_path, SIZE)
+    reserve.records.append(reserve.records[1].replace(b'"state"', b'"of-a-later-version"'))
+    reserve.drain(journal, NOW)
+    assert journal.rows("SELECT cti, household, direction, wall_us FROM passage") == [(b"\x01" * 8, None, "in", 5)]
+    assert journal.state("inside") == b"2"
+    assert late(journal) == [{"n": 1}, {"n": 2}, {"n": 2}]
+    reserve.close()
+
+
+# --- the probe -------------------------------------------------------------------------------------------------------
+
+
+def at(seconds: float) -> Instant:
+    """A moment so long after NOW."""
+    return replace(NOW, mono_us=NOW.mono_us + round(seconds * 1e6))
+
+
+@pytest.fixture
+def watched(tmp_path, journal):
+    """A recorder that probes an idle journal every ten seconds, and what it told."""
+    told: list[bool] = []
+    recorder = Recorder(journal, Reserve(tmp_path, SIZE), lambda fault: told.append(fault is not None), 10)
+    recorder.commit(Kind.BOOT, {}, NOW)
+    return recorder, told
+
+
+def test_a_disk_that_fails_while_nobody_comes_is_noticed(watched, journal):
+    """The probe finds it within its time and tells it once; that it works again is told and recorded once."""
+    recorder, told = watched
+    journal.rows("PRAGMA query_only = 1")
+    recorder.probe(at(9.9))
+    assert told == []
+    recorder.probe(at(10))
+    assert (told, recorder.broken) == ([True], True)
+    recorder.probe(at(11))
+    journal.rows("PRAGMA query_only = 0")
+    recorder.probe(at(12))
+    recorder.probe(at(13))
+    assert told == [True, False]
+    assert [decode(raw).kind for _, raw in journal.last(9)] == [Kind.BOOT, Kind.FAULT]
+
+
+def test_a_probe_is_durable_and_adds_no_event(watched, journal):
+    """Each probe commits a change of state; the stream stays as it was; a journal in use is not probed."""
+    recorder, _ = watched
+    recorder.probe(at(10))
+    first = journal.state("probe")
+    assert first == b"%d" % NOW.wall_us
+    recorder.commit(Kind.DOOR, {"lane": "in", "what": "rex"}, at(15))
+    recorder.probe(replace(at(20), wall_us=NOW.wall_us + 1))
+    assert journal.state("probe") == first
+    recorder.probe(replace(at(25), wall_us=NOW.wall_us + 1))
+    assert journal.state("probe") != first
+    assert [seq for seq, _ in journal.last(9)] == [1, 2]

@@ -63,6 +63,9 @@ class Relay:
     def end_release(self, cause: Release) -> None:
         """Nothing is held."""
 
+    def obeys(self) -> bool:
+        return True
+
     def signal(self, signal: Signal) -> None:
         """Nobody looks."""
 

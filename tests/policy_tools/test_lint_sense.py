@@ -39,6 +39,23 @@ def test_the_rule_that_measures_in_vain_is_named():
     assert only("band-ignored", *rows, REST).rule == "measure-out"
 
 
+@pytest.mark.parametrize("band", BANDS)
+def test_a_band_that_a_rule_about_something_else_refuses(band):
+    """Rules older than a band let in the normal and refuse the rest: who has the new band is refused by the way."""
+    others = [other for other in BANDS if other != band]
+    normal = rule(id="normal", when={"temperature": {"eq": "normal"}})
+    finding = only("band-unforeseen", *measuring(*others), normal, deny("rest", {}))
+    assert finding.rule == "measure"
+    assert f"rest refuses who is {band} without" in finding.text
+    assert not codes(*measuring(*BANDS), normal, deny("rest", {}))
+
+
+def test_a_refusal_whatever_was_measured_is_no_oversight():
+    """A rule that refuses the normal as well was not forgotten: it has nothing to do with temperatures."""
+    residents = rule(id="residents", when={"class": {"eq": "resident"}})
+    assert "band-unforeseen" not in codes(*measuring(*BANDS), residents, deny("rest", {}))
+
+
 def test_measuring_again_and_again():
     """A rule that would measure who was measured is told to ask for not-measured."""
     careless = rule(id="measure", outcome="measure", when={"direction": {"eq": "in"}})

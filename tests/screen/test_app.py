@@ -9,9 +9,10 @@ from importlib.resources import files
 
 import pytest
 
+from station import guards
 from station.config import ScreenConfig
 from station.core.signals import PATTERNS
-from station.ports import DeviceFault, GuardAnswer, GuardRequest, GuardVerb, SignInAttempt
+from station.ports import DeviceFault, GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
 from station.screen import app, stream
 from station.screen.serve import ScreenServer
 
@@ -380,3 +381,81 @@ def test_stop_ends_streams_and_start_serves_again(gate, guards_path, caplog):
     assert Page(screen.port).ask("GET", "/")[0] == 200
     screen.stop()
     screen.stop()
+
+
+# --- the hand thermometer --------------------------------------------------------------------------------------------
+
+
+def test_a_hand_reading_reaches_the_gate(gate, page):
+    """A signed-in guard's value goes to the gate with lane and name; the gate says whether it is one."""
+    page.sign_in()
+    assert page.post("/lanes/east-in/temperature", {"celsius": 36.8})[0] == 200
+    (entry,) = gate.asked(HandReading)
+    assert (entry.lane, entry.operator, entry.celsius, entry.duress) == ("east-in", NAME, 36.8, False)
+    gate.answer = GuardAnswer(accepted=False, text=both("读数不对", "No such value"))
+    status, answer = page.post("/lanes/east-in/temperature", {"celsius": 50})
+    assert (status, answer["text"]["en"]) == (409, "No such value")
+
+
+@pytest.mark.parametrize("body", [{}, {"celsius": "36.8"}, {"celsius": True}, {"celsius": None}, b'{"celsius": NaN}'])
+def test_what_is_no_number_never_reaches_the_gate(gate, page, body):
+    """Anything but a number is refused in both languages; nobody who is not signed in enters one."""
+    assert page.post("/lanes/east-in/temperature", {"celsius": 36.8})[0] == 401
+    page.sign_in()
+    status, answer = page.post("/lanes/east-in/temperature", body)
+    assert (status, set(answer["text"])) == (422, {"zh", "en"})
+    assert page.post("/lanes/west/temperature", {"celsius": 36.8})[0] == 404
+    assert gate.asked(HandReading) == []
+
+
+# --- duress ----------------------------------------------------------------------------------------------------------
+
+HELP_PIN = "918275"
+
+
+@pytest.fixture
+def threatened(guards_path):
+    """The guard of the file has a duress PIN."""
+    guards.set_duress(guards_path, NAME, HELP_PIN)
+
+
+@pytest.mark.usefixtures("threatened")
+def test_the_duress_pin_marks_all_that_follows(gate, page):
+    """Sign-in, requests and values carry it; signing in anew with the ordinary PIN ends it."""
+    page.sign_in(HELP_PIN)
+    page.post("/lanes/east-in/open", WHY)
+    page.post("/lanes/east-in/temperature", {"celsius": 36.8})
+    page.post("/visitors", {"name": "", "hours": 2})
+    assert [one.duress for one in gate.requests] == [True] * 4
+    page.sign_in()
+    page.post("/lanes/east-in/open", WHY)
+    assert [one.duress for one in gate.requests[4:]] == [False] * 2
+
+
+@pytest.mark.usefixtures("threatened")
+def test_both_pins_are_answered_with_the_same_bytes(page, watch, caplog):
+    """Answers, headers (but for the random token and the date), views and log are the same for both PINs."""
+    caplog.set_level("DEBUG")
+
+    def night(pin: str) -> list[object]:
+        caplog.clear()
+        seen: list[object] = []
+        for path, body in (
+            ("/sign-in", {"operator": NAME, "pin": pin}),
+            ("/lanes/east-in/open", WHY),
+            ("/lanes/east-in/temperature", {"celsius": 36.8}),
+            ("/visitors", {"name": "", "hours": 2}),
+        ):
+            status, headers, raw = page.ask("POST", path, body)
+            if cookie := headers.pop("set-cookie", ""):
+                page.cookie = cookie.partition(";")[0]
+            headers.pop("date", None)
+            seen.append((status, headers, raw, len(cookie)))
+        events = watch()
+        name, data = events.next()
+        events.close()
+        data.pop("now_us")
+        lines = [record.getMessage() for record in caplog.records if record.name.startswith("station")]
+        return [*seen, name, json.dumps(data), lines]
+
+    assert night(PIN) == night(HELP_PIN)

@@ -10,7 +10,7 @@ import pytest
 from station.core.model import Direction, Outcome
 from station.core.reasons import Reason
 from station.core.signals import PATTERNS, Signal
-from station.ports import Condition, GuardRequest, HealthView, StationView
+from station.ports import Condition, GuardRequest, HandReading, HealthView, StationView
 from tests.browser import needs_chromium
 
 from .conftest import NAME, PIN, a_view, both, lane, passage, sign_in, snapshot
@@ -171,6 +171,30 @@ def test_touch_keypad_signs_in(window):
         window.click(f"#keypad button:text-is('{digit}')")
     window.click("#keypad button:text-is('OK')")
     window.wait_for_selector(f"#operator:has-text('{NAME}')")
+
+
+def test_a_hand_reading_is_entered_on_large_keys(gate, window):
+    """The button is there only where a value is waited for; three digits are a reading, the point comes by itself."""
+    gate.publish(a_view(lane(signal=Signal.REFERRED, awaiting_guard=True)))
+    window.wait_for_selector(".lane[data-signal=referred]")
+    assert not window.is_visible(".lane .hand")
+    gate.publish(a_view(lane(signal=Signal.REFERRED, awaiting_guard=True, by_hand=True)))
+    window.wait_for_selector(".lane .hand", state="visible")
+    sign_in(window)
+    window.click(".lane .hand")
+    for key in ("4", "C", "3", "6"):
+        window.click(f"#hand-keys button:text-is('{key}')")
+    window.click("#hand-keys button:text-is('OK')")
+    window.wait_for_selector("#hand .problem:has-text('36.8')")
+    assert gate.asked(HandReading) == []
+    window.click("#hand-keys button:text-is('8')")
+    assert window.input_value("#celsius") == "36.8"
+    box = window.locator("#hand-keys button").first.bounding_box()
+    assert min(box["width"], box["height"]) >= 44
+    snapshot(window, "hand")
+    window.click("#hand-keys button:text-is('OK')")
+    window.wait_for_selector("#hand", state="hidden")
+    assert [entry.celsius for entry in gate.asked(HandReading)] == [36.8]
 
 
 def test_wrong_pin_is_told_in_the_dialog(window):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from station import guards
-from station.guards import GuardsError
+from station.guards import Entered, GuardsError
 
 NAME, PIN = "g07", "402716"
 
@@ -42,6 +42,45 @@ def test_second_guard_and_new_pin(guards_path):
     assert sorted(guards.load(guards_path)) == ["g08"]
     with pytest.raises(GuardsError, match="no guard 'g07'"):
         guards.remove(guards_path, NAME)
+
+
+def test_the_duress_pin_is_a_second_one(guards_path):
+    """It is told from the first by one hash, stays when the first changes, and can be taken away."""
+    guards.set_duress(guards_path, NAME, "918275")
+    known = guards.load(guards_path)
+    assert guards.verify(known, NAME, PIN) is Entered.OWN
+    assert guards.verify(known, NAME, "918275") is Entered.DURESS
+    assert guards.verify(known, NAME, "918276") is Entered.WRONG
+    assert guards.verify(known, "g08", "918275") is Entered.WRONG
+    assert known[NAME].pin.split("$")[:5] == known[NAME].duress.split("$")[:5]
+    guards.add(guards_path, NAME, "550172")
+    known = guards.load(guards_path)
+    assert [guards.verify(known, NAME, pin) for pin in ("550172", "918275", PIN)] == [1, 2, 0]
+    guards.set_duress(guards_path, NAME, "")
+    assert guards.verify(guards.load(guards_path), NAME, "918275") is Entered.WRONG
+
+
+def test_each_pin_costs_one_hash(guards_path, monkeypatch):
+    """Own, duress and wrong PIN, and an unknown name, take one computation each: time tells nothing."""
+    guards.set_duress(guards_path, NAME, "918275")
+    known, counted, scrypt = guards.load(guards_path), [], guards.hashlib.scrypt
+    monkeypatch.setattr(guards.hashlib, "scrypt", lambda *args, **how: counted.append(how["n"]) or scrypt(*args, **how))
+    for name, pin in ((NAME, PIN), (NAME, "918275"), (NAME, "111222"), ("g08", PIN)):
+        guards.verify(known, name, pin)
+    assert counted == [guards.COST] * 4
+
+
+def test_the_two_pins_differ(guards_path):
+    """Neither may be set to the other; nobody who is not in the file gets one; the rules for PINs hold."""
+    with pytest.raises(GuardsError, match="must be another"):
+        guards.set_duress(guards_path, NAME, PIN)
+    with pytest.raises(GuardsError, match="no guard 'g08'"):
+        guards.set_duress(guards_path, "g08", "918275")
+    with pytest.raises(GuardsError, match="6 to 12 digits"):
+        guards.set_duress(guards_path, NAME, "12")
+    guards.set_duress(guards_path, NAME, "918275")
+    with pytest.raises(GuardsError, match="duress PIN"):
+        guards.add(guards_path, NAME, "918275")
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o400, 0o440])

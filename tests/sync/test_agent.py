@@ -138,15 +138,25 @@ def _link(directory: Path) -> tuple[bool, int, str]:
     return rows[0] if rows else (False, 0, "")
 
 
-def test_a_command_is_answered_unsupported(running: Running, broker: Broker) -> None:
-    """Central sees that this station takes no commands."""
-    listener = Listener(broker.port, f"gs/1/{STATION}/up/#")
+def test_a_command_published_as_retained_is_known_as_such(running: Running, broker: Broker, tmp_path: Path) -> None:
+    """Also one that arrives while the station is connected: the broker would hide that somebody let it be kept."""
+    sender = Listener(broker.port)
     until(lambda: running.agent._online, what="the connection")
-    listener.link.publish(wire.down(STATION, "cmd"), b"open the gate")
-    until(lambda: any("/up/rsp/" in t for t in listener.topics()), what="the answer")
-    payload = next(m.payload for m in listener.seen if "/up/rsp/" in m.topic)
-    assert wire.decode(payload, wire.Response).reason == "unsupported"
-    listener.link.close()
+    topic = wire.down(STATION, "cmd")
+    for payload, retain in ((b"first", False), (b"second", True)):
+        sender.link.publish(topic, payload, retain=retain)
+    sender.link.publish(topic, b"x" * 5000)
+    until(lambda: len(_commands(tmp_path)) == 2, what="both commands")
+    assert _commands(tmp_path) == [(b"first", 0), (b"second", 1)]
+    sender.link.close()
+
+
+def _commands(directory: Path) -> list[tuple[bytes, int]]:
+    db = apsw.Connection(str(directory / "sync" / "sync.db"))
+    try:
+        return list(db.execute("SELECT raw, retained FROM command ORDER BY id"))
+    finally:
+        db.close()
 
 
 def test_without_a_broker_the_agent_waits_and_stops_when_told(tmp_path: Path) -> None:

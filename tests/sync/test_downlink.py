@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from station.core import cose, peers
+from station.core import command, cose, peers
 from station.core.model import Direction
 from station.core.passback import Passage
 from sync import wire
@@ -90,17 +90,27 @@ def test_anything_else_is_left_alone(desk: Desk, topic: str, payload: bytes) -> 
     assert desk.answers == []
 
 
-def test_a_command_is_refused_visibly_and_once(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
-    """Each command gets one answer with a reason, the log gets one line."""
-    for _ in range(3):
-        desk.take(f"gs/1/{STATION}/dn/cmd", b"open!")
-    desk.take(f"gs/1/{STATION}/dn/cmd", b"lock!")
-    assert len(desk.answers) == 2
-    leaf, payload, _ = desk.answers[0]
-    answer = wire.decode(payload, wire.Response)
-    assert leaf == f"rsp/{answer.id}"
-    assert answer.reason == "unsupported"
-    assert caplog.text.count("a command was refused") == 1
+def test_commands_are_kept_for_the_station_to_judge(desk: Desk) -> None:
+    """A command goes into sync.db as it is, once, with whether the broker had kept it; an empty one is none."""
+    topic = f"gs/1/{STATION}/dn/cmd"
+    assert desk.take(topic, b"open!")
+    assert not desk.take(topic, b"open!")
+    assert desk.take(topic, b"open!", retained=True)
+    assert not desk.take(topic, b"", retained=True)
+    kept = list(desk.store._connection.execute("SELECT raw, retained FROM command ORDER BY id"))
+    assert kept == [(b"open!", 0), (b"open!", 1)]
+    assert desk.answers == []
+
+
+def test_an_oversized_command_is_refused_visibly_and_once(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
+    """What is too large for a command is not kept; it gets one answer, the log gets one line."""
+    for raw in (b"a" * 5000, b"a" * 5000, b"b" * 5000):
+        assert not desk.take(f"gs/1/{STATION}/dn/cmd", raw)
+    numbers = [command.number(letter * 5000) for letter in (b"a", b"b")]
+    assert [leaf for leaf, _, _ in desk.answers] == [f"rsp/{number}" for number in numbers]
+    answer = wire.decode(desk.answers[0][1], wire.Response)
+    assert (answer.outcome, answer.reason) == ("refused", "command-malformed")
+    assert caplog.text.count("was refused") == 1
 
 
 def test_a_retained_acknowledgement_is_not_one(desk: Desk) -> None:

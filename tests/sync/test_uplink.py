@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from station.core import events
+from station.schema import EVICTED, EVICTED_SEQ
 from sync import config, wire
 from sync.outbox import Outbox
 from sync.store import SyncStore
@@ -305,9 +306,9 @@ def test_no_subscriber_pauses_one_second_then_longer(bench: Bench) -> None:
         bench.work(waits[-1])
         assert [leaf for leaf, _, _ in bench.sent] == ["hello", "log"]
         bench.sent = [(leaf, payload, 1000 + n) for n, (leaf, payload, _) in enumerate(bench.sent)]
-        for flight in bench.uplink._flights:
+        for flight in bench.uplink._flights._flying:
             flight.mid = 1001
-        bench.uplink._hello.mid = 1000
+        bench.uplink._hello._mid = 1000
     assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60])
     bench.uplink.published(1001, 0, bench.now)
     bench.work()
@@ -332,23 +333,74 @@ def test_a_new_journal_starts_another_stream(bench: Bench, tmp_path: Path) -> No
     assert bench.spans() == [(1, 3)]
 
 
-@pytest.mark.parametrize("case", ["fork", "shorter", "other row"])
-def test_a_fork_stops_uploading_and_is_shown(bench: Bench, case: str, caplog: pytest.LogCaptureFixture) -> None:
-    """A copied or restored journal is not sent on: an alarm, nothing delivered, nothing overwritten."""
+@pytest.mark.parametrize("case", ["fork", "answer", "ahead", "held ahead", "shorter", "replaced"])
+def test_a_fork_stops_uploading_and_orders_a_new_stream(
+    bench: Bench, case: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A copied or restored journal is not sent on: it is said once, nothing counts as delivered, the station is told.
+
+    The order names the prefix where that is known to be right, and none where it is the prefix that is in doubt.
+    """
     bench.journal.write(10)
-    if case == "fork":
-        bench.connect()
-        bench.ack(0, answer=True)
-        bench.spans()
-        bench.ack(0, fork=True)
-    else:
-        seq, head = (20, bytes(32)) if case == "shorter" else (5, bytes(32))
-        bench.store.set_delivered(bench.journal.epoch, seq, head)
-        bench.connect()
+    bench.store.set_delivered(bench.journal.epoch, 4, bytes.fromhex(bench.head(4)))
+    if case in ("shorter", "replaced"):
+        bench.store.set_delivered(bench.journal.epoch, 20 if case == "shorter" else 5, bytes(32))
+    bench.connect()
+    before = bench.delivered()
+    beyond = wire.Prefix(seq=11, head="ab" * 32)
+    match case:
+        case "fork":
+            bench.ack(4, answer=True)
+            bench.ack(4, fork=True)
+        case "answer":
+            bench.ack(8, answer=True, head="ab" * 32)
+        case "ahead":
+            bench.ack(4, answer=True, prefix=beyond)
+        case "held ahead":
+            bench.ack(4, answer=True, held=[wire.Held(first=9, last=11, last_hash="ab" * 32)])
     assert bench.uplink.blocked
+    assert not bench.uplink.is_drained
+    bench.spans()
     bench.work(400)
+    bench.ack(10)
     assert bench.spans() == []
+    assert bench.delivered() == before
     assert caplog.text.count("uploading has stopped") == 1
+    orders = list(bench.store._connection.execute("SELECT epoch, prefix, head, cause FROM rehoming"))
+    doubted = case in ("shorter", "replaced")
+    cause = {"answer": "fork", "held ahead": "ahead"}.get(case, case)
+    at = (0, events.GENESIS) if doubted else (4, bytes.fromhex(bench.head(4)))
+    assert orders == [(bench.journal.epoch, *at, cause)]
+
+
+def test_what_is_ignored_is_counted(bench: Bench) -> None:
+    """Each kind of useless acknowledgement has its own count, however often it comes."""
+    bench.journal.write(10)
+    bench.connect()
+    bench.ack(10, answer=True)
+    for _ in range(3):
+        bench.ack(5, head="ab" * 32)
+        bench.ack(9, station="another-gate")
+        bench.ack(9, epoch=77)
+        bench.ack(9, db_generation="another")
+        bench.uplink.acknowledge(b"junk", bench.now)
+        bench.uplink.acknowledge(bytes(wire.MAX_PAYLOAD + 1), bench.now)
+    counts = bench.uplink.complaints.ignored
+    assert counts == {"behind": 3, "station": 3, "epoch": 3, "generation": 3, "malformed": 3, "too-big": 3}
+
+
+def test_a_rewind_into_evicted_rows_goes_on_from_the_hash_that_was_kept(bench: Bench) -> None:
+    """Retention keeps the hash of the last row it evicted, so the first row that is kept can be chained to it."""
+    bench.journal.write(30)
+    head = bench.head(10)
+    bench.store.set_delivered(bench.journal.epoch, 20, bytes.fromhex(bench.head(20)))
+    mark = (10).to_bytes(EVICTED_SEQ) + bytes.fromhex(head)
+    bench.journal._db.execute("INSERT INTO state VALUES (?, ?)", (EVICTED, mark))
+    bench.journal.evict(10)
+    bench.connect()
+    bench.spans()
+    bench.ack(0, answer=True)
+    assert bench.spans() == [(11, 20)]
 
 
 def test_the_queue_is_what_is_not_acknowledged(bench: Bench) -> None:

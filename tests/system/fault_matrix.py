@@ -220,7 +220,7 @@ not listed); then the lane is ready and silent.
   out: these scenarios have no central.
 - **Central** receives what the journal recorded from the failure on, as soon as there is a connection. What had to
   wait in the reserve while the disk failed comes as `late`.
-- The alarm of the relay ends with the first move that works, which may be the next person's: no end is listed then.
+- The alarm of the relay ends as soon as the relay takes a level again, which is tried every second.
 - A clock that jumps is believed here, as one that is synchronised over the network would be; a station whose clock
   jumps by itself notices that and no longer trusts it.
 - Committing is not listed: it lasts as long as one write to the disk, and nothing else is looked at meanwhile.

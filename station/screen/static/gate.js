@@ -1,8 +1,9 @@
 // The guard screen. The server sends the whole view; this module draws it and covers it when it may be stale.
 import { notify, open, post, problem, submitting } from "./asking.js";
 import { $, both, clock, elapsed, fill, make, message, shape } from "./elements.js";
+import { askHand, forgetHand, wireHand } from "./hand.js";
 import { askVisitor, forgetVisitor, wireVisitor } from "./visitor.js";
-import { ACTIONS, CHOOSE, CONDITIONS, DIRECTIONS, DOORS, LOCAL, NUMBER, OUTCOMES, SIGNALS, SIGNED_OUT, URGENT_DOORS, WORST_FIRST } from "./words.js";
+import { ACTIONS, CHOOSE, CONDITIONS, DIRECTIONS, DOORS, HAND, LOCAL, NUMBER, OUTCOMES, SIGNALS, SIGNED_OUT, URGENT_DOORS, WORST_FIRST } from "./words.js";
 
 const STALE_MS = 3000;
 const state = { source: null, heardAt: -Infinity, connectedAt: 0, offsetMs: 0, operator: null, view: null, spoken: {}, wish: null, leaving: false };
@@ -20,6 +21,9 @@ function lanePanel(id) {
     button.addEventListener("click", () => wish(verb, id));
     panel.querySelector(".actions").append(button);
   }
+  const hand = make("button", { type: "button", class: "hand" }, ...both(HAND));
+  hand.addEventListener("click", () => wish("hand", id));
+  panel.querySelector(".actions").prepend(hand);
   return panel;
 }
 function fact(name, value, urgent = false) {
@@ -53,6 +57,7 @@ function drawLane(panel, lane) {
   });
   panel.querySelector(".dismiss").hidden = !lane.awaiting_guard;
   panel.querySelector(".forgive").hidden = !lane.forgivable;
+  panel.querySelector(".hand").hidden = !lane.by_hand;
   speak(lane);
 }
 // The assertive region reads what changed at a lane, and only that.
@@ -92,6 +97,8 @@ function draw() {
   const view = state.view;
   $("station").textContent = view.station;
   drawLanes(view.lanes);
+  fill($("announcement"), JSON.stringify(view.announcement), () => view.announcement ? message(view.announcement) : []);
+  $("announcement").hidden = !view.announcement;
   fill($("passages"), JSON.stringify([view.passages, state.operator]), () => view.passages.map(passageRow));
   const health = [...view.health, ...linkRows(view)].sort((a, b) => WORST_FIRST.indexOf(a.condition) - WORST_FIRST.indexOf(b.condition));
   fill($("health"), JSON.stringify(health), () => health.map(healthRow));
@@ -126,7 +133,7 @@ function connect() {
   source.addEventListener("view", (event) => {
     const { now_us: nowUs, operator, view } = JSON.parse(event.data);
     if (state.operator && !operator && !state.leaving) notify(SIGNED_OUT);
-    if (!operator) forgetVisitor();
+    if (!operator) { forgetVisitor(); forgetHand(); }
     Object.assign(state, { operator, view, leaving: false });
     heard(nowUs);
     draw();
@@ -150,7 +157,8 @@ function wish(verb, lane) {
   if (state.operator) askWish(); else askSignIn();
 }
 function askWish() {
-  if (state.wish.verb === "visitor") askVisitor(); else askReason();
+  const { verb, lane } = state.wish;
+  if (verb === "visitor") askVisitor(); else if (verb === "hand") askHand(lane); else askReason();
 }
 function askSignIn() {
   $("pin").value = "";
@@ -205,6 +213,7 @@ $("reason").querySelector("form").addEventListener("submit", (event) => {
   });
 });
 $("visitor-ask").addEventListener("click", () => wish("visitor", null));
+wireHand({ signedOut, done: () => { state.wish = null; } });
 wireVisitor({ signedOut, station: () => state.view.station });
 $("session").addEventListener("click", async () => {
   state.wish = null;

@@ -30,6 +30,8 @@ export const ACTIONS = {
     ["有一次进出未登记，已核实", "A way in or out was not recorded, checked"], ["门开了但没有通过", "The door opened, but nobody went through"],
     ["就医或急事，已核实", "Doctor or emergency, checked"], ["晚归，已说明原因", "Came back late, with a good reason"]] },
 };
+export const HAND = ["手测体温", "Hand thermometer"];
+export const HAND_RANGE = { zh: "请输入三位数字，如 36.8（35.0 至 42.0）。", en: "Enter three digits, such as 36.8 (35.0 to 42.0)." };
 export const LOCAL = ["仅凭本站记录判断", "decided on local knowledge"];
 export const NUMBER = ["请签署此数字", "Sign this number"];
 export const VISITOR = {

@@ -1,0 +1,1 @@
+"""One module per version; sync/central/schema.py lists them."""

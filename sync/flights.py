@@ -1,0 +1,91 @@
+"""Batches on their way: sent, and not yet acknowledged by central.
+
+A flight is forgotten, and so sent again, when its time is up. An acknowledgement of an OLDER flight restarts that time
+(the queue before it is still moving), one of a younger flight does not: then this one is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sync.central.ranges import Span, missing
+from sync.pacing import Patience
+
+
+@dataclass(slots=True)
+class Flight:
+    """One batch on its way. `fresh`: never sent before, so its acknowledgement measures the round trip."""
+
+    first: int
+    last: int
+    mid: int
+    sent: float
+    due: float
+    fresh: bool
+
+
+class Flights:
+    """All batches on their way, oldest first."""
+
+    def __init__(self, patience: Patience) -> None:
+        self._patience = patience
+        self._flying: list[Flight] = []
+        self._highest = 0
+
+    def __len__(self) -> int:
+        return len(self._flying)
+
+    def clear(self) -> None:
+        """Forget them: the connection they were on is gone."""
+        self._flying.clear()
+
+    def begin_stream(self) -> None:
+        """Forget them and what was ever sent: another stream begins."""
+        self.clear()
+        self._highest = 0
+
+    def start(self, span: Span, mid: int, now: float) -> None:
+        """Note that rows `span` have been sent under message id `mid`."""
+        first, last = span
+        self._flying.append(Flight(first, last, mid, now, now + self._patience.wait(), first > self._highest))
+        self._highest = max(self._highest, last)
+
+    def spans(self) -> list[Span]:
+        """Return the rows that are on their way."""
+        return [(flight.first, flight.last) for flight in self._flying]
+
+    def carry(self, mid: int) -> bool:
+        """Say whether a message id is one of theirs."""
+        return any(flight.mid == mid for flight in self._flying)
+
+    def drop(self, mid: int) -> None:
+        """Forget the one with this message id: nobody has received it."""
+        self._flying = [flight for flight in self._flying if flight.mid != mid]
+
+    def land(self, covered: Iterable[Span], now: float) -> bool:
+        """Take what central holds out of the air, and give those behind it their full time again. Says if any did."""
+        held, flying, progress = list(covered), list[Flight](), False
+        for flight in self._flying:
+            if not missing(held, flight.first, flight.last):
+                progress = True
+                if flight.fresh:
+                    self._patience.measured(now - flight.sent)
+                continue
+            if progress:
+                flight.due = max(flight.due, now + self._patience.wait())
+            flying.append(flight)
+        self._flying = flying
+        return progress
+
+    def give_up(self, now: float) -> Span | None:
+        """Forget those whose time is up; return the first and last row of them, None where there are none."""
+        lost = [flight for flight in self._flying if flight.due <= now]
+        if not lost:
+            return None
+        self._flying = [flight for flight in self._flying if flight.due > now]
+        return lost[0].first, lost[-1].last
+
+    def due(self) -> list[float]:
+        """Return when each gives up."""
+        return [flight.due for flight in self._flying]

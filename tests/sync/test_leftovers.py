@@ -1,0 +1,190 @@
+"""Journals that were set aside as damaged: what verifies goes up under its old epoch, what does not is said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+import sqlalchemy as sa
+
+from station.core.events import GENESIS
+from station.journal import Journal
+from sync import wire
+from sync.central import tables
+from sync.old_stream import WINDOW, OldStream
+from sync.outbox import JournalError
+from tests.sync.lab import Journal as Written
+from tests.sync.whole import Central, WholeStation
+
+NAME = "journal.db.quarantine-17"
+
+
+@pytest.fixture
+def central(tmp_path: Path) -> Iterator[Central]:
+    """The server."""
+    found = Central(tmp_path / "central")
+    yield found
+    found.close()
+
+
+def set_aside(folder: Path, rows: int, *damage: str, folded: bool = True) -> tuple[int, list[tuple[int, bytes, bytes]]]:
+    """Leave a damaged journal in a station's folder; return its epoch and the rows it had."""
+    old = Written(folder / "written" / "journal.db")
+    old.write(rows)
+    epoch, found = old.epoch, old.rows()
+    for sql in damage:
+        old._db.execute(sql)
+    if folded:
+        old._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    old.close()
+    for suffix in ("", "-wal", "-shm"):
+        part = folder / "written" / f"journal.db{suffix}"
+        if part.exists():
+            part.replace(folder / f"{NAME}{suffix}")
+    return epoch, found
+
+
+def held(central: Central, epoch: int) -> list[int]:
+    """The numbers central holds of a stream."""
+    joined = sa.join(tables.event, tables.stream, tables.event.c.stream == tables.stream.c.id)
+    query = sa.select(tables.event.c.seq).select_from(joined).where(tables.stream.c.epoch == epoch)
+    with central.store.reading() as db:
+        return sorted(db.execute(query).scalars())
+
+
+def run(folder: Path, central: Central, rounds: int = 200) -> None:
+    """Let the station beside the old journal talk until it has nothing more to say."""
+    station = WholeStation(folder)
+    station.connect()
+    station.write(30)
+    station.talk(central, rounds)
+    assert station.uplink.queue == 0
+    station.close()
+
+
+@pytest.mark.parametrize("folded", [True, False], ids=["folded", "in the WAL"])
+def test_a_whole_old_journal_goes_up_under_its_epoch(tmp_path: Path, central: Central, folded: bool) -> None:
+    """All rows arrive, nothing is lost, the file is kept under another name, and is not asked about again."""
+    (tmp_path / "station").mkdir()
+    epoch, rows = set_aside(tmp_path / "station", 1200, folded=folded)
+    run(tmp_path / "station", central)
+    assert held(central, epoch) == [seq for seq, _, _ in rows]
+    assert central.lost() == []
+    assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
+    assert not (tmp_path / "station" / NAME).exists()
+    run(tmp_path / "station", central, 3)
+
+
+def test_what_cannot_be_read_is_said(tmp_path: Path, central: Central) -> None:
+    """A row with other bytes, three rows gone, one that is no event: each is lost, with the row that hung on them."""
+    (tmp_path / "station").mkdir()
+    damage = (
+        "UPDATE event SET raw = X'5B5D' WHERE seq = 40",
+        "DELETE FROM event WHERE seq BETWEEN 60 AND 62",
+        "UPDATE event SET hash = zeroblob(32) WHERE seq = 80",
+        "UPDATE event SET raw = 'text' WHERE seq = 90",
+    )
+    epoch, _ = set_aside(tmp_path / "station", 100, *damage)
+    run(tmp_path / "station", central)
+    gone = {40, 60, 61, 62, 63, 80, 81, 90, 91}
+    assert held(central, epoch) == [seq for seq in range(1, 101) if seq not in gone]
+    said = {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)}
+    assert said == gone
+    assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
+
+
+def test_a_file_with_torn_pages_gives_what_is_left_of_it(tmp_path: Path, central: Central) -> None:
+    """Pages in the middle and at the end are garbage: rows of the other pages arrive, the rest is said."""
+    (tmp_path / "station").mkdir()
+    epoch, rows = set_aside(tmp_path / "station", 3000)
+    path = tmp_path / "station" / NAME
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        for at in (size // 2, size - 8192):
+            file.seek(at // 4096 * 4096)
+            file.write(os.urandom(4096))
+    run(tmp_path / "station", central)
+    arrived = held(central, epoch)
+    assert 2000 < len(arrived) < len(rows)
+    said = {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)}
+    assert set(range(1, max(arrived) + 1)) == set(arrived) | {seq for seq in said if seq < max(arrived)}
+
+
+def test_what_central_has_already_is_not_sent(tmp_path: Path, central: Central) -> None:
+    """Most of a journal set aside was acknowledged long ago: central is asked first."""
+    station = WholeStation(tmp_path / "station")
+    station.connect()
+    station.write(60)
+    station.talk(central)
+    station.close()
+    for suffix in ("", "-wal", "-shm"):
+        (tmp_path / "station" / f"journal.db{suffix}").rename(tmp_path / "station" / f"{NAME}{suffix}")
+    station = WholeStation(tmp_path / "station")
+    station.connect()
+    sent = list[tuple[str, bytes, str]]()
+    for _ in range(20):
+        now = station.work()
+        sent += now
+        station.hear(central.take(now) if now else [])
+    batches = [wire.decode_batch(payload) for leaf, payload, _ in sent if leaf == "log"]
+    assert {batch.epoch for batch in batches} == {station.journal.epoch}
+    assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
+    station.close()
+
+
+def test_an_old_journal_that_contradicts_central_is_kept_and_named(
+    tmp_path: Path, central: Central, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Other rows under the old numbers: nothing is overwritten, the live stream goes on, the file keeps its name."""
+    (tmp_path / "station").mkdir()
+    set_aside(tmp_path / "station", 20)
+    shutil.copy(tmp_path / "station" / NAME, tmp_path / "copy")
+    run(tmp_path / "station", central)
+    epoch = Journal(tmp_path / "station", "x").epoch
+    other = apsw.Connection(str(tmp_path / "copy"))
+    for seq in range(1, 21):
+        other.execute("DELETE FROM event WHERE seq = ?", (seq,))
+    kept = next(iter(other.execute("SELECT epoch FROM stream")))[0]
+    other.close()
+    forged = Written(tmp_path / "forged" / "journal.db", kept)
+    forged.write(25)
+    forged._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    forged.close()
+    shutil.copy(tmp_path / "forged" / "journal.db", tmp_path / "station" / "journal.db.quarantine-18")
+    run(tmp_path / "station", central)
+    assert held(central, kept) == list(range(1, 21))
+    assert held(central, epoch)
+    assert "central holds other rows" in caplog.text
+    assert (tmp_path / "station" / "journal.db.quarantine-18").exists()
+
+
+def test_a_file_that_is_no_database_is_named_once_and_left(
+    tmp_path: Path, central: Central, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Garbage beside the journal holds up nothing."""
+    (tmp_path / "station").mkdir()
+    (tmp_path / "station" / NAME).write_bytes(b"no database at all, really" * 400)
+    run(tmp_path / "station", central)
+    assert caplog.text.count("keep the file and call the operator") == 1
+    assert (tmp_path / "station" / NAME).exists()
+    with pytest.raises(JournalError):
+        OldStream(tmp_path / "station" / NAME)
+
+
+def test_a_piece_is_bounded_and_chained(tmp_path: Path) -> None:
+    """A piece holds at most a window of rows and ends at a given row; each follows on the one before."""
+    _, rows = set_aside(tmp_path, WINDOW + 50)
+    stream = OldStream(tmp_path / NAME)
+    first = stream.piece(0, 10_000)
+    assert first.batch is not None
+    assert (first.batch.first_seq, first.reached, first.batch.prev_hash) == (1, WINDOW, GENESIS.hex())
+    second = stream.piece(first.reached, WINDOW + 20)
+    assert second.batch is not None
+    assert (second.batch.first_seq, second.reached) == (WINDOW + 1, WINDOW + 20)
+    assert wire.hashes(second.batch)[-1] == rows[WINDOW + 19][2]
+    assert stream.piece(stream.last, 10_000).batch is None
+    stream.close()
