@@ -84,7 +84,7 @@ class LaneFlow:
         self._vigil, self._cool_until_us = Vigil(), 0
         self._token = 0
         self._judge = Judge(site, around)
-        self._record = LaneRecord(config.id, site.direction, around.recorder, around.register)
+        self._record = LaneRecord(config.id, site.direction, around.recorder, around.register, around.personal)
         self._recorded = False
         self._let_in = LetIn()
         self._shown: Instant | None = None

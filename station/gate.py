@@ -30,6 +30,7 @@ from station.judge import Surroundings
 from station.mailbox import Mailbox
 from station.noticeboard import NoticeBoard
 from station.papers import paper_ailments
+from station.personal import PersonalFields
 from station.ports import (
     Clock,
     Condition,
@@ -113,6 +114,7 @@ class GateThread:
             self._interlocked,
             lambda: self.commands.locked_down,
             self._upkeep.instead,
+            PersonalFields(recorder, documents).of,
         )
         self.announcer = Announcer(config.voice, documents, recorder)
         self.commands.announce = self.announcer.order

@@ -142,7 +142,8 @@ class Journal:
                     return
                 mark = set_state(EVICTED, up_to.to_bytes(EVICTED_SEQ) + digest)
                 self._db.execute(mark.sql, mark.values)
-                self._db.execute("DELETE FROM event WHERE seq <= ?", (up_to,))
+                for table in ("event", "personal"):
+                    self._db.execute(f"DELETE FROM {table} WHERE seq <= ?", (up_to,))
         except (apsw.Error, OSError) as error:
             raise JournalFault(f"{self.path}: old events could not be evicted ({error}); check the disk") from error
 

@@ -23,6 +23,8 @@ from station.core.reasons import Reason
 from station.core.retention import without_room
 from station.core.timecode import TimeCode
 from station.documents import Documents
+from station.journal import Change
+from station.payloads import Payload
 from station.ports import Clock
 from station.recorder import Recorder
 from station.register import Register
@@ -51,6 +53,8 @@ class Surroundings:
     """Says whether central has closed entry."""
     no_room: Callable[[], Outcome | None] = lambda: None
     """Says what happens to who would be let in while the disk is too full; None where it is not."""
+    personal: Callable[[Decision, Instant], tuple[Payload, list[Change]]] = lambda _decision, _now: ({}, [])
+    """Returns what a decision's event keeps of the person, sealed, and the change that goes with it."""
 
 
 class Judge:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from station.core.baseline import Baseline
@@ -34,9 +35,17 @@ def baseline_key(lane: str) -> str:
 class LaneRecord:
     """The journal as one lane writes it. Used by the gate thread alone."""
 
-    def __init__(self, lane: str, direction: Direction, recorder: Recorder, register: Register) -> None:
+    def __init__(
+        self,
+        lane: str,
+        direction: Direction,
+        recorder: Recorder,
+        register: Register,
+        personal: Callable[[Decision, Instant], tuple[Payload, list[Change]]],
+    ) -> None:
+        """`personal`: returns what a decision's event keeps of the person, sealed, and the change that goes with it."""
         self._lane, self._direction = lane, direction
-        self._recorder, self._register = recorder, register
+        self._recorder, self._register, self._personal = recorder, register, personal
         self.seq = 0
         """The decision that a passage refers to; 0 where none is recorded yet."""
         self.captured_us = 0
@@ -63,7 +72,9 @@ class LaneRecord:
         if self.measured_by is not None:
             payload |= {**self.measured_by.payload(), "of": self.seq}
         if self.by is None:
-            seq = self._recorder.commit_unless_broken(Kind.DECISION, payload, now, [*memo.changes, *self._take_usual()])
+            fields, kept = self._personal(decision, now)
+            changes = [*memo.changes, *self._take_usual(), *kept]
+            seq = self._recorder.commit_unless_broken(Kind.DECISION, payload | fields, now, changes)
         else:
             payload |= {**self._operator(), "of": self.seq}
             seq = self._recorder.commit_or_reserve(Kind.OVERRIDE, payload, now, memo.changes)

@@ -132,6 +132,9 @@ def _remember(db: apsw.Connection, old: str, order: Rehoming, acked: int, now: I
     first = db.execute(f"SELECT min(seq) FROM {old} WHERE seq > ?", (acked,)).get
     silent = json.loads(db.execute("SELECT value FROM state WHERE key = ?", (SILENT,)).get or b"[]")
     renumbered = [seq - first + 2 for seq in silent if first is not None and seq >= first]
+    db.execute("DELETE FROM personal WHERE seq <= ?", (acked,))
+    db.execute("UPDATE personal SET seq = ? - seq", (first or 0,))  # by way of negative numbers, or two would meet
+    db.execute("UPDATE personal SET seq = 2 - seq")
     ended = {"epoch": order.epoch, "prefix": acked, "ended_us": now.wall_us}
     db.execute("UPDATE state SET key = ? WHERE key = ?", (f"{EVICTED} {old}", EVICTED))
     for change in (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 JOURNAL_SCHEMA = 3
-"""2: passage, live_used, forgiven. 3: answer. Older files are brought up when they are opened."""
+"""2: passage, live_used, forgiven. 3: answer, personal. Older files are brought up when they are opened."""
 SYNC_SCHEMA = 1
 BOOT_NONCE = "boot-nonce"
 """Key of the table `state`: the 8 bytes that this start has drawn, told in `up/hello`; commands may have to echo it."""
@@ -87,6 +87,10 @@ CREATE TABLE IF NOT EXISTS forgiven (   -- passes and households whose earlier p
     subject BLOB PRIMARY KEY,
     wall_us INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS personal (   -- what events know of persons, sealed for central; goes when the event goes
+    seq INTEGER PRIMARY KEY,            -- the event, which holds the other part (`sealed`)
+    text BLOB NOT NULL                  -- station.core.sealing: the ciphertext
+);
 CREATE TABLE IF NOT EXISTS answer (     -- answers to the last commands; gate-sync sends them until the broker has them
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     command TEXT NOT NULL,              -- the command's number: 16 hexadecimal digits

@@ -18,10 +18,11 @@ from pathlib import Path
 import apsw
 
 from station.schema import RING_SOCKET
-from sync import mqtt, wire
+from sync import metrics, mqtt, wire
 from sync.commands import AnswerDesk
 from sync.config import SyncConfig
 from sync.downlink import Downlink
+from sync.home_assistant import Figures, HomeAssistant
 from sync.leftovers import Leftovers
 from sync.notify import notify
 from sync.outbox import JournalError, Outbox
@@ -113,6 +114,9 @@ class Agent:
             lambda: self._uplink.greet_again(time.monotonic()),
             self.wake,
         )
+        home = HomeAssistant(config, self._outbox, self._versions["gate-sync"])
+        self._home = home if config.home_assistant.enabled else None
+        self._metrics = metrics.Endpoint(config.metrics, metrics.station_registry(config, self._counts))
         self._rang = threading.Event()
         self._doorbell = Doorbell(config.paths.run, self._on_ring)
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
@@ -160,6 +164,8 @@ class Agent:
             self._uplink.save()
             self._show_link()
             self._answers.work(now)
+            if self._home is not None:
+                self._home.work(now, Figures(self._uplink.is_heard, self._uplink.queue))
             if self._uplink.is_drained:
                 self._leftovers.work(now)
         except JournalError:
@@ -179,7 +185,8 @@ class Agent:
         if self._link is None:
             times.append(self._connect_at)
         old = self._leftovers.deadline() if self._uplink.is_drained else None
-        dues = (self._uplink.deadline(now), self._answers.deadline(), old)
+        home = self._home.deadline() if self._home is not None else None
+        dues = (self._uplink.deadline(now), self._answers.deadline(), old, home)
         times += [due for due in dues if due is not None]
         return max(0.0, min(times) - now)
 
@@ -239,6 +246,9 @@ class Agent:
         self._uplink.connected(self._publish, time.monotonic())
         self._leftovers.connected(self._publish, time.monotonic())
         self._answers.connected(self._publish)
+        if self._home is not None:
+            link.subscribe(self._home.filters())
+            self._home.connected(lambda topic, payload: link.publish(topic, payload, retain=True), time.monotonic())
 
     def _on_down(self, reason: str) -> None:
         broker, timers = self._config.broker, self._config.timers
@@ -252,6 +262,8 @@ class Agent:
         self._uplink.disconnected()
         self._leftovers.disconnected()
         self._answers.disconnected()
+        if self._home is not None:
+            self._home.disconnected()
 
     def _acknowledged(self, raw: bytes) -> None:
         now = time.monotonic()
@@ -284,6 +296,8 @@ class Agent:
             self._store_failed(error)
 
     def _on_message(self, message: mqtt.Received) -> None:
+        if self._home is not None and self._home.receive(message.topic, message.payload, time.monotonic()):
+            return
         try:
             fresh = self._downlink.receive(
                 message.topic, message.payload, retained=message.retained, answer=self._publish
@@ -297,6 +311,11 @@ class Agent:
             self._doorbell.ring_station()
 
     # --- what others see --------------------------------------------------------------------------------------------
+
+    def _counts(self) -> metrics.Counts:
+        """Return what the metrics tell; called from their threads, so nothing but numbers is touched."""
+        up = self._uplink
+        return metrics.Counts(self._online, up.batches, up.retransmitted, up.complaints.ignored.copy())
 
     def _show_link(self) -> None:
         shown = (self._online, self._uplink.blocked or self._error)
@@ -323,6 +342,7 @@ class Agent:
             self._uplink.save()
             self._show_link()
         self._doorbell.close()
+        self._metrics.close()
         self._answers.close()
         self._leftovers.close()
         self._outbox.close()

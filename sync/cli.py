@@ -8,19 +8,15 @@ import logging
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
 
-from sync import doctor, enrol_command, renewal
+from sync import doctor, enrol_command, status
 from sync.agent import Agent
 from sync.config import ConfigError, SyncConfig, load
 from sync.notify import notify
-from sync.outbox import JournalError, Outbox
-from sync.store import FILE
 
 DEFAULT_CONFIG = Path("/etc/gate-station/sync.toml")
 FAILED, BAD_CONFIG = 1, 2
@@ -31,13 +27,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in (
         ("run", "work until stopped"),
-        ("status", "show the link and the queue"),
+        ("status", "show the link, the queue and what is in force"),
         ("doctor", "find out what is wrong and what to do"),
         ("enrol", "get this station's certificate with a one-time code"),
     ):
         command = commands.add_parser(name, help=text, description=text)
         command.add_argument("--config", type=Path, default=DEFAULT_CONFIG, help=f"default: {DEFAULT_CONFIG}")
-        if name == "doctor":
+        if name in {"doctor", "status"}:
             command.add_argument("--json", action="store_true", help="for machines")
         if name == "enrol":
             enrol_command.declare(command)
@@ -65,39 +61,15 @@ def run(config: SyncConfig) -> int:
     return 0
 
 
-def status(config: SyncConfig) -> int:
-    """Show the link, the journal and what central has acknowledged."""
-    try:
-        rows = _sync_rows(config.paths.state / FILE)
-        found = Outbox(config.paths.journal).look()
-    except (apsw.Error, JournalError) as error:
-        print(f"gate-sync: {error}; try `gate-sync doctor`", file=sys.stderr)
-        return FAILED
-    for connected, since_us, error_text in rows["link"]:
-        since = dt.datetime.fromtimestamp(since_us / 1e6, dt.UTC)
-        print(f"link: {'connected' if connected else 'not connected'} since {since:%Y-%m-%d %H:%M:%S} UTC {error_text}")
-    if line := renewal.describe(config.paths.state, config.broker.tls, time.time()):
-        print(line)
-    if found is None:
-        print(f"journal: {config.paths.journal} does not exist yet")
-        return 0
-    acked = next((prefix for epoch, prefix in rows["delivered"] if epoch == found.epoch), 0)
-    print(f"journal: epoch {found.epoch:016x}, rows {found.first} to {found.last}")
-    print(f"acknowledged: up to {acked}; waiting: {max(0, found.last - acked)}")
-    return 0
-
-
-def _sync_rows(path: Path) -> dict[str, list[tuple[Any, ...]]]:
-    if not path.exists():
-        return {"link": [], "delivered": []}
-    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
-    try:
-        return {
-            "link": list(connection.execute("SELECT connected, since_us, last_error FROM link")),
-            "delivered": list(connection.execute("SELECT epoch, prefix FROM delivered")),
-        }
-    finally:
-        connection.close()
+def show_status(config: SyncConfig, *, as_json: bool) -> int:
+    """Print how the way to central is doing; the exit code is 0 where nobody has to do anything."""
+    report = status.examine(config, dt.datetime.now(dt.UTC))
+    if as_json:
+        print(msgspec.json.encode(report).decode())
+    else:
+        for line in status.lines(report, config):
+            print(line)
+    return FAILED if report.todo else 0
 
 
 def show_doctor(config: SyncConfig, *, as_json: bool) -> int:
@@ -124,7 +96,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.command == "run":
         return run(config)
     if options.command == "status":
-        return status(config)
+        return show_status(config, as_json=options.json)
     if options.command == "enrol":
         return enrol_command.main(config, options)
     return show_doctor(config, as_json=options.json)

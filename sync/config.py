@@ -75,6 +75,24 @@ class BatchConfig(Section, frozen=True):
     in_flight: Annotated[int, Meta(ge=1, le=100)] = 32
 
 
+class MetricsConfig(Section, frozen=True):
+    """Where this end's figures can be fetched as Prometheus text: http://HOST:PORT/metrics, without a password."""
+
+    port: Annotated[int, Meta(ge=1, le=65535)]
+    host: Host = "127.0.0.1"
+
+
+Topic = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*\Z", max_length=80)]
+
+
+class HomeAssistantConfig(Section, frozen=True):
+    """The station as a device of Home Assistant. `prefix`: its discovery prefix; `status`: where it says `online`."""
+
+    enabled: bool = False
+    prefix: Topic = "homeassistant"
+    status: Topic = "homeassistant/status"
+
+
 class SyncConfig(Section, frozen=True):
     """The whole file."""
 
@@ -83,6 +101,9 @@ class SyncConfig(Section, frozen=True):
     paths: PathsConfig = PathsConfig()
     timers: TimersConfig = TimersConfig()
     batch: BatchConfig = BatchConfig()
+    metrics: MetricsConfig | None = None
+    """Absent: nothing listens."""
+    home_assistant: HomeAssistantConfig = HomeAssistantConfig()
 
 
 C = TypeVar("C", bound=Section)

@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from station.core import events
+from station.core.sealing import written
 from sync import wire
 from sync.outbox import DIGEST, JournalError
 
@@ -94,7 +95,19 @@ class OldStream:
             prev, expected = digest, seq + 1
         if not taken:
             return Piece(None, max(end, after))
-        return Piece(_batch(self.epoch, taken, start), taken[-1][0])
+        return Piece(_batch(self.epoch, taken, start, self._sealed(taken)), taken[-1][0])
+
+    def _sealed(self, rows: list[_Row]) -> list[str]:
+        """Return what these events know of persons, as far as it can be read; a table that was replaced has none."""
+        if self._table != "event":
+            return []
+        try:
+            query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ?"
+            found: dict[int, Any] = dict(self._db.execute(query, (rows[0][0], rows[-1][0])))
+        except (apsw.Error, OSError):
+            return []
+        texts = [found.get(seq) for seq, _, _ in rows]
+        return [written(text) if isinstance(text, bytes) else "" for text in texts] if found else []
 
     def _readable(self, first: int, last: int) -> list[_Row]:
         """Return the rows `first` to `last` that can be read, however much of the file cannot."""
@@ -119,7 +132,7 @@ def _verifies(row: _Row, prev: bytes) -> bool:
         return False
 
 
-def _batch(epoch: int, rows: list[_Row], prev: bytes) -> wire.Batch:
+def _batch(epoch: int, rows: list[_Row], prev: bytes, sealed: list[str]) -> wire.Batch:
     return wire.Batch(
         epoch=epoch,
         first_seq=rows[0][0],
@@ -127,4 +140,5 @@ def _batch(epoch: int, rows: list[_Row], prev: bytes) -> wire.Batch:
         prev_hash=prev.hex(),
         last_hash=rows[-1][2].hex(),
         events=[msgspec.Raw(raw) for _, raw, _ in rows],
+        sealed=sealed,
     )

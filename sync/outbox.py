@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from station.core import events
+from station.core.sealing import written
 from station.schema import BOOT_NONCE, EVICTED, EVICTED_SEQ, FORMER
 from sync import wire
 
@@ -136,7 +137,14 @@ class Outbox:
             prev_hash=prev.hex(),
             last_hash=head.hex(),
             events=[msgspec.Raw(raw) for raw in taken],
+            sealed=self._sealed(first, len(taken)),
         )
+
+    def _sealed(self, first: int, count: int) -> list[str]:
+        """Return what each of `count` events from `first` on knows of a person; nothing where none does."""
+        query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ?"
+        found = dict(self._query(query, (first, first + count - 1)))
+        return [written(found.get(seq, b"")) for seq in range(first, first + count)] if found else []
 
     def _check_rows(self, first: int, taken: list[bytes]) -> None:
         """Find a row that hashes and is no event: central would refuse it, here it can be named and repaired."""
@@ -175,6 +183,21 @@ class Outbox:
     def answers(self, after: int) -> list[tuple[int, str, str]]:
         """Return (id, command, body) of answers to commands with an id above `after`. Raises JournalError."""
         return self._query("SELECT id, command, body FROM answer WHERE id > ? ORDER BY id LIMIT 16", (after,))
+
+    def recorded_us(self, seq: int) -> int | None:
+        """Return when row `seq` was recorded (Unix microseconds), None where it is not kept. Raises JournalError."""
+        for (raw,) in self._query("SELECT raw FROM event WHERE seq = ?", (seq,)):
+            with contextlib.suppress(ValueError):
+                return events.decode(raw).wall_us
+        return None
+
+    def named(self, names: tuple[str, str], first: int, last: int) -> list[bytes]:
+        """Return those of rows `first` to `last` in which one of `names` stands between quotes. Raises JournalError."""
+        quoted = [f'"{name}"' for name in names]
+        named = "(instr(raw, ?) OR instr(raw, ?))"
+        sql = f"SELECT raw FROM event WHERE seq BETWEEN ? AND ? AND {named} ORDER BY seq"
+        rows = self._query(sql, (first, last, *quoted))
+        return [bytes(raw) for (raw,) in rows]
 
     def trust(self) -> bytes | None:
         """Return the trust bundle in force as received, None where there is none or it cannot be read now."""

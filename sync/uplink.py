@@ -56,6 +56,8 @@ class Uplink:
         self._selection = Selection(config.batch, outbox)
         self._credit, self._generation = 100, ""
         self.complaints = Complaints()
+        self.batches, self.retransmitted = 0, 0
+        """Batches sent since the start, and of how many no acknowledgement came in time."""
         self._order: Order | None = None
         self.blocked = ""
         """Why this stream is not sent although there is a connection; for the guard screen. Empty when all is well."""
@@ -226,7 +228,9 @@ class Uplink:
             self._send_hello(now)
         if self.blocked:
             return
+        flying = len(self._flights)
         if lost := self._flights.give_up(now):
+            self.retransmitted += flying - len(self._flights)
             self._patience.disappointed()
             log.info("no acknowledgement of rows %d to %d: sending them again", *lost)
         while len(self._flights) < self._window():
@@ -241,6 +245,7 @@ class Uplink:
         if mid is not None:
             self._flights.start((batch.first_seq, batch.last_seq), mid, now)
             self._selection.sent(batch)
+            self.batches += 1
         return mid is not None
 
     def deadline(self, now: float) -> float | None:
@@ -279,6 +284,11 @@ class Uplink:
     def queue(self) -> int:
         """Events of the journal that central has not acknowledged as part of the prefix."""
         return max(0, self._stream.last - self._at.prefix) if self._stream else 0
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether central has answered on this connection and takes what is sent."""
+        return self._publish is not None and self._hello.due is None and not self.blocked
 
     @property
     def is_drained(self) -> bool:

@@ -15,7 +15,7 @@ import zstandard
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from msgspec import Meta
 
-from station.core import cose, events
+from station.core import cose, events, sealing
 
 VERSION = 1
 INBOX_SOCKET = "inbox.sock"
@@ -44,6 +44,7 @@ Seq = Annotated[int, Meta(ge=0, le=2**53)]
 Epoch = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 Hash = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 Name = Annotated[str, Meta(min_length=1, max_length=40)]
+SealedText = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{0,334}\Z")]
 Version = Annotated[str, Meta(max_length=80)]
 
 _STATION = re.compile(r"[a-z0-9-]{1,40}")
@@ -72,6 +73,8 @@ class Batch(_Message, frozen=True):
     prev_hash: Hash
     last_hash: Hash
     events: Annotated[list[msgspec.Raw], Meta(min_length=1, max_length=MAX_EVENTS)]
+    sealed: Annotated[list[SealedText], Meta(max_length=MAX_EVENTS)] = []
+    """What events know of persons (station.core.sealing), empty texts for the others; no list where none does."""
 
     @property
     def last_seq(self) -> int:
@@ -211,6 +214,13 @@ def decode_batch(raw: bytes) -> Batch:
     batch = _json(_decompress(raw), Batch)
     if batch.n != len(batch.events):
         raise WireError("malformed", f"n is {batch.n} but there are {len(batch.events)} events")
+    if len(batch.sealed) not in (0, batch.n):
+        raise WireError("malformed", f"n is {batch.n} but there are {len(batch.sealed)} sealed texts")
+    try:
+        for text in filter(None, batch.sealed):
+            sealing.read(text)
+    except sealing.SealError as error:
+        raise WireError("malformed", f"a sealed text: {error}") from error
     return batch
 
 

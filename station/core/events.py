@@ -42,6 +42,7 @@ class Kind(StrEnum):
     LATE = "late"
     REHOMED = "rehomed"
     COMMAND = "command"
+    SEALING = "sealing"
 
 
 _JUDGED = ("lane", "dir", "outcome", "reason", "rule", "verdict", "cti", "class", "kid", "escort")
@@ -52,7 +53,7 @@ _BEGAN = ("cause", "epoch", "acked", "head", "rows")
 FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.BOOT: ("version", "quarantined"),
     Kind.SHUTDOWN: (),
-    Kind.DECISION: (*_JUDGED, *_MEASURED, "operator", "of", "duress"),
+    Kind.DECISION: (*_JUDGED, *_MEASURED, "operator", "of", "duress", "sealed"),
     Kind.PASSAGE: ("lane", "of", "what", "dir", "who", "cti", "operator", "why", "duress"),
     Kind.REPEAT: ("lane", "of", "count"),
     Kind.OVERRIDE: (*_JUDGED, "operator", "why", "of", "duress"),
@@ -67,6 +68,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.ANNOUNCED: ("id", "document", "due_us", "volume"),
     Kind.REHOMED: ("epoch", "seq", "hash", "raw"),
     Kind.LATE: ("kind", "payload", "wall_us", "mono_us"),
+    Kind.SEALING: ("to", "key"),
     Kind.COMMAND: ("id", "what", "verb", "counter", "kid", "reason"),
 }
 """The payload fields of each kind: all that may be there. Tests hold every event they cause against it."""

@@ -1,26 +1,28 @@
 """Personal fields (masked name, plate) sealed for central, so that a stolen card reveals none.
 
 At each start the station makes a key that lives in its memory alone, and sends it to central, sealed with HPKE (RFC
-9180: X25519, HKDF-SHA-256, ChaCha20-Poly1305) under the public key that the trust bundle names. With a subkey for
-each stream it seals what an event knows of a person; the number of the event is the nonce. The event's hash covers
-the digest of the sealed bytes, not what they say: central can erase them and the chain stays whole. Eight random bytes
-go into each, or whoever holds the key could still try every plate against a digest that remained.
+9180: X25519, HKDF-SHA-256, ChaCha20-Poly1305) under the public key that the trust bundle names. With it AES-SIV (RFC
+5297) seals what a decision knows of a person. The result has two parts: the synthetic IV, which is a digest of the
+rest under the key, stands in the event, so the chain covers it; the ciphertext lies beside the event. Central can
+erase the ciphertext and the chain stays whole. Eight random bytes go into each, or whoever holds the key could still
+try every plate against the digest that remains.
 """
 
 from __future__ import annotations
 
+import base64
 import secrets
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hashes, hpke
+from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 from station.core.record import dataclass
 
-KEY_BYTES = 32
-SALT_BYTES = 8
+KEY_BYTES, MARK_BYTES, SALT_BYTES = 32, 16, 8
+LONGEST = 250
+"""Bytes of one ciphertext; a name of 40 and a plate of 12 characters stay below it."""
 _SUITE = hpke.Suite(hpke.KEM.X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.CHACHA20_POLY1305)
 _INFO = b"gate-station personal fields 1"
 _BETWEEN = "\0"
@@ -43,22 +45,29 @@ class Personal:
         return bool(self.name or self.plate)
 
 
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """`mark`: the synthetic IV (16 bytes), for the event; `text`: the ciphertext, to be kept beside it."""
+
+    mark: bytes
+    text: bytes
+
+
 class Sealer:
     """Seals for one run of the station. `recipient`: central's public key, 32 bytes (X25519)."""
 
     def __init__(self, recipient: bytes) -> None:
         self.recipient = recipient
-        self._key = secrets.token_bytes(KEY_BYTES)
-        self.sealed_key = _SUITE.encrypt(self._key, X25519PublicKey.from_public_bytes(recipient), info=_INFO)
+        key = secrets.token_bytes(KEY_BYTES)
+        self.sealed_key = _SUITE.encrypt(key, X25519PublicKey.from_public_bytes(recipient), info=_INFO)
         """The key for central, 80 bytes: it goes into the journal before anything is sealed with it."""
-        self._epoch, self._cipher = -1, ChaCha20Poly1305(self._key)
+        self._cipher = AESSIV(key)
 
-    def seal(self, epoch: int, seq: int, personal: Personal) -> bytes:
-        """Return the sealed bytes for event `seq` of stream `epoch`. No pair may be sealed for twice."""
-        if epoch != self._epoch:
-            self._epoch, self._cipher = epoch, _cipher(self._key, epoch)
-        plain = f"{personal.name}{_BETWEEN}{personal.plate}" if personal.plate else personal.name
-        return self._cipher.encrypt(_nonce(seq), secrets.token_bytes(SALT_BYTES) + plain.encode(), None)
+    def seal(self, personal: Personal) -> Sealed:
+        """Seal what is known of a person."""
+        said = f"{personal.name}{_BETWEEN}{personal.plate}" if personal.plate else personal.name
+        both = self._cipher.encrypt(secrets.token_bytes(SALT_BYTES) + said.encode(), None)
+        return Sealed(both[:MARK_BYTES], both[MARK_BYTES:])
 
 
 def open_key(sealed_key: bytes, private: X25519PrivateKey) -> bytes:
@@ -69,20 +78,29 @@ def open_key(sealed_key: bytes, private: X25519PrivateKey) -> bytes:
         raise SealError("the station's key was not sealed for this private key") from error
 
 
-def unseal(key: bytes, epoch: int, seq: int, sealed: bytes) -> Personal:
-    """Return what was sealed for event `seq` of stream `epoch`. Raises SealError."""
+def unseal(key: bytes, sealed: Sealed) -> Personal:
+    """Return what was sealed. Raises SealError."""
     try:
-        plain = _cipher(key, epoch).decrypt(_nonce(seq), sealed, None)[SALT_BYTES:].decode()
+        said = AESSIV(key).decrypt(sealed.mark + sealed.text, None)[SALT_BYTES:].decode()
     except (InvalidTag, ValueError) as error:
-        raise SealError(f"what was sealed for event {seq} does not open with this key") from error
-    name, _, plate = plain.partition(_BETWEEN)
+        raise SealError("what was sealed does not open with this key") from error
+    name, _, plate = said.partition(_BETWEEN)
     return Personal(name, plate)
 
 
-def _cipher(key: bytes, epoch: int) -> ChaCha20Poly1305:
-    stream = HKDFExpand(hashes.SHA256(), KEY_BYTES, _INFO + epoch.to_bytes(8, "big"))
-    return ChaCha20Poly1305(stream.derive(key))
+def written(part: bytes) -> str:
+    """Return a mark, ciphertext or sealed key as text for JSON: Base64 for URLs without padding (RFC 4648, 5)."""
+    return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def _nonce(seq: int) -> bytes:
-    return seq.to_bytes(12, "big")
+def read(text: object, longest: int = LONGEST) -> bytes:
+    """Read what `written` has written. Raises SealError where it is not that, or longer than `longest` bytes."""
+    if not isinstance(text, str):
+        raise SealError("not a text")
+    try:
+        part = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:
+        raise SealError("not Base64 for URLs") from error
+    if len(part) > longest or written(part) != text:
+        raise SealError("not the one Base64 of its bytes, or too long")
+    return part

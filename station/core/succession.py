@@ -112,4 +112,4 @@ def with_own_key(trust: TrustBundle, own: KeyEntry | None, revoked: frozenset[by
     keys = dict(trust.keys)
     if own is not None:
         keys.setdefault(own.kid, own)  # a listed key keeps what the roots say of it
-    return TrustBundle(trust.envelope, keys, revoked)
+    return TrustBundle(trust.envelope, keys, revoked, trust.personal)

@@ -18,14 +18,17 @@ from sync.central import (
     database_commands,
     document_commands,
     enrolment_commands,
+    export_commands,
     key_commands,
     lost_commands,
     pass_commands,
+    person_commands,
     phone_page,
     station_commands,
 )
 from sync.central.arguments import Commands, action, group
 from sync.central.config import load
+from sync.central.fleet import command as fleet_command
 from sync.central.issuer import DocumentError
 from sync.central.keys import KeyringError
 from sync.central.serve import run as serve
@@ -61,9 +64,12 @@ def _parser() -> argparse.ArgumentParser:
     announce_commands.add(commands)
     database_commands.add(commands)
     lost_commands.add(commands)
+    person_commands.add(commands)
     authority_commands.add(commands)
     enrolment_commands.add(commands)
     station_commands.add(commands)
+    export_commands.add(commands)
+    fleet_command.add(commands)
     _phone_commands(commands)
     return parser
 

@@ -9,6 +9,7 @@ site's other gates) is sent after the COMMIT too; where it is lost, it is asked 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ import sqlalchemy as sa
 from sync import wire
 from sync.central import ranges
 from sync.central.beacon import Beacon
+from sync.central.metrics import CollectorFigures
 from sync.central.site_desk import Message, SiteDesk
 from sync.central.store import Offer, Said, Standing, Store, offer
 from sync.central.streams import StreamKey
@@ -60,8 +62,10 @@ class Collector:
         retry_ms: int,
         beacon: Beacon | None = None,
         sites: SiteDesk | None = None,
+        figures: CollectorFigures | None = None,
     ) -> None:
         """`beacon`: answers who asks for the time; `sites`: tells gates of each other's passages."""
+        self._figures = figures or CollectorFigures()
         self._store, self._sign, self._beacon, self._sites = store, sign, beacon, sites
         self._credit, self._retry_ms = credit, retry_ms
         self._complained: set[str] = set()
@@ -72,12 +76,13 @@ class Collector:
         Raises sqlalchemy.exc.DBAPIError where the database cannot be reached; then nothing was acknowledged that is not
         committed, and the same messages may be given again.
         """
-        work = _Flush()
+        work, began = _Flush(), time.monotonic()
         for message in messages:
             self._sort(message, work)
         standing = self._commit(work)
         for ack in self._acks(standing, work.hellos):
             send(wire.down(ack.station, "ack"), self._sign(ack))
+        self._figures.flushed([message.topic for message in messages], standing.values(), time.monotonic() - began)
         for topic, payload in self._news(standing, work):
             send(topic, payload)
 
@@ -127,6 +132,7 @@ class Collector:
         for (station, epoch), hello in work.hellos.items():
             lost = self._store.note_lost(station, epoch, hello.first_kept) if hello.first_kept > 1 else ()
             for first, last in lost:
+                self._figures.lost(last - first + 1)
                 log.error("station %s no longer keeps rows %d to %d, which were never received", station, first, last)
         if work.said:
             self._store.note_stations(work.said)
@@ -149,6 +155,7 @@ class Collector:
 
     def _reject(self, station: str, error: wire.WireError) -> None:
         self._store.reject(station, error.code, str(error))
+        self._figures.rejected(error.code)
         if station not in self._complained:
             self._complained.add(station)
             log.warning("a message of station %s cannot be used and is counted: %s", station or "(none)", error)

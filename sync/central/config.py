@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from sync.config import BrokerConfig, Host, Identifier, Seconds, Section, convert, read
+from sync.config import BrokerConfig, Host, Identifier, MetricsConfig, Seconds, Section, convert, read
 
 DatabaseUrl = Annotated[str, Meta(pattern=r"^(sqlite:///|postgresql\+psycopg://).+\Z")]
 KeyId = Annotated[str, Meta(pattern=r"^[0-9a-f]{8}\Z", description="key id, hexadecimal")]
@@ -90,6 +90,8 @@ class CentralConfig(Section, frozen=True):
     site: tuple[SiteConfig, ...] = ()
     enrolment: EnrolmentConfig | None = None
     """Absent: stations get their certificates in another way."""
+    metrics: MetricsConfig | None = None
+    """Absent: nothing listens."""
     collector: CollectorConfig = CollectorConfig()
     timers: TimersConfig = TimersConfig()
     paths: PathsConfig = PathsConfig()

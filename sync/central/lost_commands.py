@@ -25,11 +25,16 @@ def add(commands: Commands) -> None:
     go_on = action(lost, "skip", _skip, "let some of them go, by a signed command, so that the journal goes on")
     with_config(go_on)
     go_on.add_argument("station", metavar="STATION")
-    go_on.add_argument("epoch", metavar="EPOCH", type=lambda text: int(text, 16), help="16 digits, as listed")
+    go_on.add_argument("epoch", metavar="EPOCH", type=hexadecimal, help="16 digits, as listed")
     go_on.add_argument("first", metavar="FIRST", type=int, help="first row")
     go_on.add_argument("last", metavar="LAST", type=int, help="last row")
     with_office(go_on, _skip)
     go_on.add_argument("--key", required=True, metavar="NAME", help="signing key, with the role command")
+
+
+def hexadecimal(text: str) -> int:
+    """Return the number that hexadecimal digits stand for. Raises ValueError."""
+    return int(text, 16)
 
 
 @contextmanager

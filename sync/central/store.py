@@ -22,6 +22,7 @@ from sync.central.document_table import DocumentTable
 from sync.central.event_rows import Fresh
 from sync.central.lost_table import LostTable
 from sync.central.passage_table import PassageTable, insert_passages
+from sync.central.person_table import PersonTable, insert_personal
 from sync.central.ranges import ForkError, Range
 from sync.central.streams import Stream, StreamKey
 
@@ -36,13 +37,19 @@ class Standing:
     forked: bool = False
     passages: tuple[Passage, ...] = ()
     """Those that were committed just now, of a station whose passages other gates want to know."""
+    fresh: int = 0
+    """Events that were committed just now."""
+    doubled: int = 0
+    """Events that were offered just now and held already."""
 
     def after(self, earlier: Standing | None) -> Standing:
         """Return this standing as the outcome of two commits, the one before it being `earlier`."""
         if earlier is None:
             return self
         together = (*earlier.passages, *self.passages)
-        return replace(self, forked=self.forked or earlier.forked, passages=together)
+        fresh, doubled = earlier.fresh + self.fresh, earlier.doubled + self.doubled
+        forked = self.forked or earlier.forked
+        return replace(self, forked=forked, passages=together, fresh=fresh, doubled=doubled)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,7 @@ def offer(station: str, batch: wire.Batch) -> Offer:
     return Offer(station, batch, tuple(found))
 
 
-class Store(DocumentTable, PassageTable, LostTable):
+class Store(DocumentTable, PassageTable, LostTable, PersonTable):
     """The whole database. Methods raise sqlalchemy.exc.DBAPIError, having changed nothing, where it is lost."""
 
     def __init__(self, url: str, telling: Collection[str] = ()) -> None:
@@ -136,7 +143,7 @@ class Store(DocumentTable, PassageTable, LostTable):
     def _take(self, db: sa.Connection, stream: Stream, offers: list[Offer], fresh: list[Fresh]) -> Standing:
         """Take a stream's batches into what it holds; their events that are missing are added to `fresh`."""
         station, epoch = stream.key
-        forked, told = False, list[Passage]()
+        forked, told, came, doubled = False, list[Passage](), 0, 0
         for one in sorted(offers, key=lambda o: o.batch.first_seq):
             try:
                 new = _take_one(db, stream, one)
@@ -144,6 +151,10 @@ class Store(DocumentTable, PassageTable, LostTable):
                 forked = True
                 continue
             fresh += new
+            missing = sum(len(some.raws) for some in new)
+            came, doubled = came + missing, doubled + one.batch.n - missing
+            if one.batch.sealed:
+                insert_personal(db, stream.number, one.batch, new)
             if station in self._telling:
                 numbered = [(seq, raw) for some in new for seq, raw, _ in some.numbered()]
                 told += insert_passages(db, stream.number, station, numbered)
@@ -151,7 +162,7 @@ class Store(DocumentTable, PassageTable, LostTable):
             c = tables.stream.c
             mark = sa.update(tables.stream).where(c.id == stream.number, c.forked_us.is_(None))
             db.execute(mark.values(forked_us=now_us()))
-        return Standing(station, epoch, tuple(stream.held), forked, tuple(told))
+        return Standing(station, epoch, tuple(stream.held), forked, tuple(told), came, doubled)
 
     # --- stations ---------------------------------------------------------------------------------------------------
 

@@ -99,6 +99,15 @@ passage = Table(  # who went through a gate of a site with several gates, one ro
     Index("passage_by_station", "station", "wall_us"),
 )
 
+personal = Table(  # what events know of persons, sealed by the station; only the office's offline key opens it
+    "personal",
+    metadata,
+    Column("stream", Integer, ForeignKey("stream.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("text", LargeBinary),  # the ciphertext; NULL: erased
+    Column("erased_us", BigInteger),
+)
+
 lost_range = Table(  # rows that a station no longer keeps and central never had; only an operator may skip them
     "lost_range",
     metadata,

@@ -1,4 +1,4 @@
-"""The whole protocol through a broker that takes mutual TLS only: the access list keeps nothing from it that it needs."""
+"""The whole protocol through a broker that takes mutual TLS only: the access list keeps back nothing it needs."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from station.screen.stream import render
 from tests.core.issuing import pass_text, rule
 from tests.flow.lane_bench import LaneBench
 from tests.flow.signed_papers import papers
-from tests.flow.test_gate import Bench
+from tests.flow.gate_bench import Bench
 
 GUEST = pass_text(cti=b"\x05" * 8)
 DEEDS = ("open", "dismiss", "forgive", "visitor", "show", "wait", "restart")

@@ -211,6 +211,19 @@ def test_the_time_to_go_on_from_is_found_in_rows_that_were_carried_over(tmp_path
     journal.close()
 
 
+@pytest.mark.parametrize("prefix", [0, 4])
+def test_what_events_know_of_persons_goes_with_them(tmp_path, prefix):
+    """The sealed part of an event stands under its new number; of what stayed behind nothing is left."""
+    journal = filled(tmp_path)
+    for seq in range(1, 11):
+        journal.rows("INSERT INTO personal VALUES (?, ?)", (seq, b"sealed %d" % seq))
+    rehome(journal, order(journal, prefix), LATER, lambda: None)
+    found = journal.rows("SELECT event.raw, personal.text FROM personal JOIN event USING (seq) ORDER BY seq")
+    said = [(came_from.seq, text) for raw, text in found if (came_from := origin(decode(raw)))]
+    assert said == [(seq, b"sealed %d" % seq) for seq in range(prefix + 1, 11)]
+    journal.close()
+
+
 class Kept:
     """Upkeep over a journal and gate-sync's real file."""
 

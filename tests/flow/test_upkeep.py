@@ -15,7 +15,7 @@ from station.ports import Condition
 from station.schema import SYNC_DDL
 from station.wording import part
 from tests.core.issuing import pass_text, rule
-from tests.flow.test_gate import Bench
+from tests.flow.gate_bench import Bench
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from tests.system import fault_matrix
 
 T = TypeVar("T")
 JOURNAL = "/var/lib/gate-station/journal.db"
-READY_S, SOON_S = 600.0, 120.0
+READY_S, SOON_S = 900.0, 180.0
 """Everything is emulated: times here only end a wait that would never end."""
 OVER_S = 20.0
 """Unlocked for so long at most, see tests/lab/papers.py, and then some."""

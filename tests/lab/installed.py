@@ -35,8 +35,8 @@ def installed() -> Path:
         shutil.copytree(maker.work / "wheels", folder / "wheels")
         disk = disk_of(folder, "lab-install", Path(scratch) / "install.img")
         maker.forget_disks()
-        maker.boot("--qemu", disk)
         try:
+            maker.boot("--qemu", disk)
             script = "mkdir -p /run/i; mount -o ro /dev/disk/by-label/lab-install /run/i; sh /run/i/gate-station/"
             said = maker.run(f"{script}tests/lab/guest/install.sh", INSTALLING_S)
         finally:

@@ -96,7 +96,7 @@ class Machine:
 
     def boot(self, *options: str) -> None:
         """Switch the machine on and wait until it answers."""
-        self.lab("boot", "--smp", os.environ.get("LAB_SMP", "1"), "--timeout", "600", *options, timeout_s=900)
+        self.lab("boot", "--smp", os.environ.get("LAB_SMP", "1"), "--timeout", "1200", *options, timeout_s=1500)
 
     @property
     def running(self) -> bool:

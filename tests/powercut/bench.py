@@ -19,7 +19,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.demo.processes import until
+from tests.lab.gate import until
 from tests.lab.installed import installed
 from tests.lab.machine import Machine, why_not
 from tests.powercut import recording, verdict

@@ -289,5 +289,5 @@ class Always(RuleBasedStateMachine):
         shutil.rmtree(self.folder)
 
 
-Always.TestCase.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+Always.TestCase.settings = settings(max_examples=25, stateful_step_count=40, deadline=None)
 TestAlways = Always.TestCase

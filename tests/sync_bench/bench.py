@@ -36,19 +36,19 @@ WHAT = {
 RATIOS = {"naive": (100.0, 200.0), "node-red": (15.0, 20.0), "node": (1.2, 2.0)}
 """Peer -> bar and goal of our rate divided by theirs."""
 NOTES = """\
-- Every collector takes the same events of a simulated lane from a real Mosquitto on loopback whose session is full before
-  the clock starts, into a fresh database of one PostgreSQL (`synchronous_commit` and `fsync` on). The clock runs from the
-  connect to the last COMMIT; for ours to the last PUBACK; for Node-RED from its first row on.
+- Every collector takes the same events of a simulated lane from a real Mosquitto on loopback whose session is full
+  before the clock starts, into a fresh database of one PostgreSQL (`synchronous_commit` and `fsync` on). The clock
+  runs from the connect to the last COMMIT; for ours to the last PUBACK; for Node-RED from its first row on.
 - The runs are interleaved, each round in an order of its own; a ratio is that of the medians.
-- Ours gets compressed batches as stations send them and keeps bytes and hash of each event too. The peers get the same
-  batches as plain JSON (the naive one single events), keep the columns and the payload, check no hash; Node.js and
-  Node-RED acknowledge before the COMMIT.
-- Commit to acknowledgement: from the return of the journal's COMMIT of one event, over gate-sync, Mosquitto,
-  gate-central and its COMMIT, until the signed acknowledgement is back on the station's topic.
-- The drain runs from the start of the process gate-sync until central has acknowledged the last row; then the database is
-  compared with the journal: number of rows, and the last hash of the chain.
-- Bytes on the wire: the whole PUBLISH packet, header, topic and properties included, in the worst size of 50, 100, 200 and
-  1,000 events.
+- Ours gets compressed batches as stations send them and keeps bytes and hash of each event too. The peers get the
+  same batches as plain JSON (the naive one single events), keep the columns and the payload, check no hash; Node.js
+  and Node-RED acknowledge before the COMMIT.
+- Commit to acknowledgement: from the return of the journal's COMMIT of one event, over gate-sync, Mosquitto, gate-
+  central and its COMMIT, until the signed acknowledgement is back on the station's topic.
+- The drain runs from the start of the process gate-sync until central has acknowledged the last row; then the
+  database is compared with the journal: number of rows, and the last hash of the chain.
+- Bytes on the wire: the whole PUBLISH packet, header, topic and properties included, in the worst size of 50, 100,
+  200 and 1,000 events.
 """
 
 

@@ -43,21 +43,26 @@ def main() -> None:
     """Arguments: configuration, number of messages."""
     config = load(Path(sys.argv[1]))
     stop = threading.Event()
-    server = _Kept(config, serve.read_keys(config), stop, lambda: None)
+    server = _Kept(config, serve.read_keys(config), threading.Event(), lambda: None)
     server.expected = int(sys.argv[2])
     threading.Thread(target=_command, args=(server, stop), daemon=True).start()
     stop.wait()
 
 
 def _command(server: _Kept, stop: threading.Event) -> None:
+    """Begin at one line, end at another; whatever ends the server before, this process ends with it."""
+
+    def work() -> None:
+        try:
+            server.run()
+        finally:
+            stop.set()
+
     print("ready", flush=True)
     sys.stdin.readline()
-    worker = threading.Thread(target=server.run, daemon=True)
-    worker.start()
+    threading.Thread(target=work, daemon=True).start()
     sys.stdin.readline()
     server._stop.set()
-    worker.join(10)
-    stop.set()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,92 @@
+"""What events know of persons: kept as the stations sealed it, found by pass id, opened only with the offline key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from station.core.events import Event, Kind
+from station.core.rehoming import original
+from station.core.sealing import Sealed, SealError, read
+from sync import wire
+from sync.central import tables
+from sync.central.database import Database, now_us
+from sync.central.event_rows import Fresh
+
+Place = tuple[int, int]
+"""Stream and sequence number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An event and what is sealed beside it; None where nothing is, or it was erased."""
+
+    place: Place
+    station: str
+    event: Event
+    sealed: Sealed | None
+
+
+class PersonTable(Database):
+    """The table `personal`, and the events it belongs to."""
+
+    def run_keys(self, station: str) -> list[bytes]:
+        """Return the keys that a station has sealed for central, one for each of its starts, newest first."""
+        found = list[bytes]()
+        for event in self._events(station, (Kind.SEALING, Kind.REHOMED)):
+            if event.kind == Kind.SEALING:
+                try:
+                    found.append(read(event.payload.get("key")))
+                except SealError:
+                    continue  # no key: what it sealed stays shut
+        return found[::-1]
+
+    def _events(self, station: str, kinds: Iterable[Kind]) -> Iterator[Event]:
+        c, stream = tables.event.c, tables.stream.c
+        query = sa.select(c.raw).join_from(tables.event, tables.stream, c.stream == stream.id)
+        query = query.where(stream.station == station, c.kind.in_([kind.value for kind in kinds])).order_by(c.wall_us)
+        with self._engine.begin() as db:
+            for (raw,) in db.execute(query).all():
+                try:
+                    yield original(bytes(raw))
+                except ValueError:
+                    continue  # stored as it came, and no event: it tells of nobody
+
+    def with_fields(self) -> Iterator[Known]:
+        """Yield every event that knows of a person, oldest first."""
+        c, stream, personal = tables.event.c, tables.stream.c, tables.personal.c
+        joined = sa.join(tables.personal, tables.event, (c.stream == personal.stream) & (c.seq == personal.seq))
+        joined = joined.join(tables.stream, stream.id == c.stream)
+        query = sa.select(c.stream, c.seq, c.raw, stream.station, personal.text).select_from(joined)
+        with self._engine.begin() as db:
+            for row in db.execute(query.order_by(c.wall_us)).yield_per(1000):
+                try:
+                    event = original(bytes(row.raw))
+                    mark = read(event.payload.get("sealed"))
+                except ValueError:
+                    continue
+                sealed = None if row.text is None else Sealed(mark, bytes(row.text))
+                yield Known((row.stream, row.seq), row.station, event, sealed)
+
+    def erase(self, places: Iterable[Place]) -> int:
+        """Erase what is sealed beside events; return how many there were. The events and their chain stay."""
+        count, c = 0, tables.personal.c
+        with self._engine.begin() as db:
+            for stream, seq in places:
+                change = sa.update(tables.personal).where(c.stream == stream, c.seq == seq, c.text.is_not(None))
+                count += db.execute(change.values(text=None, erased_us=now_us())).rowcount
+        return count
+
+
+def insert_personal(db: sa.Connection, stream: int, batch: wire.Batch, fresh: Iterable[Fresh]) -> None:
+    """Keep what the fresh events of a batch, which has been decoded strictly, know of persons."""
+    rows = [
+        {"stream": stream, "seq": seq, "text": read(text)}
+        for some in fresh
+        for seq, _, _ in some.numbered()
+        if (text := batch.sealed[seq - batch.first_seq])
+    ]
+    if rows:
+        db.execute(sa.insert(tables.personal), rows)

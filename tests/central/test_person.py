@@ -1,0 +1,135 @@
+"""gate-central person: from a gate's sealed decision over the wire to one person found, handed out and erased."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from station.core.events import Kind
+from sync import wire
+from sync.central.cli import main
+from sync.central.personal_key import PersonalKey
+from sync.central.store import Store, offer
+from sync.outbox import Outbox
+from tests.core.issuing import pass_text, rule
+from tests.flow.gate_bench import Bench
+from tests.sync.lab import STATION, central_toml, free_port
+
+NAME, PLATE = "欧阳*", "京A12345"
+HERS, HIS = "a1" * 8, "b2" * 8
+
+
+def went_through(folder: Path, recipient: bytes) -> bytes:
+    """Two people go through a gate; return the message that gate-sync would send."""
+    folder.mkdir()
+    bench = Bench(folder)
+    bench.provide(rule(id="welcome"), personal=recipient)
+    for cti, name, plate in ((HERS, NAME, PLATE), (HIS, "王*", "")):
+        bench.show(pass_text(cti=bytes.fromhex(cti), name=name, plate=plate))
+        bench.look(60)
+    outbox = Outbox(folder / "journal.db")
+    found = outbox.look()
+    assert found is not None
+    message = wire.encode_batch(outbox.batch(found.epoch, 1, found.last, 1 << 20, bytes(32)))
+    outbox.close()
+    bench.close()
+    bench.sync.close()
+    return message
+
+
+class Office:
+    """An office's key, a database that holds a batch of one gate, and the commands."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.key = PersonalKey(folder / "office")
+        self.store = Store(url)
+        self.store.open()
+        self.batch = wire.decode_batch(went_through(folder / "gate", self.key.create()))
+        self.config = central_toml(folder, free_port(), url)
+        self.commit()
+
+    def commit(self) -> bool:
+        """Offer the batch (again); say whether central takes it for a fork."""
+        return next(iter(self.store.commit_batches([offer(STATION, self.batch)]).values())).forked
+
+    def run(self, *words: str) -> int:
+        """Run the command with the office's key."""
+        return main(["person", *words, "--key", str(self.key.path), "--config", str(self.config)])
+
+
+@pytest.fixture
+def office(tmp_path: Path, url: str) -> Office:
+    """An office."""
+    return Office(tmp_path, url)
+
+
+def test_a_plate_finds_its_pass(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """By whole plate or masked name the pass id is found, and nobody else's."""
+    assert office.run("find", "--plate", PLATE) == 0
+    assert capsys.readouterr().out == f"{HERS} 1 events\n"
+    assert office.run("find", "--name", "王*") == 0
+    assert capsys.readouterr().out == f"{HIS} 1 events\n"
+    assert office.run("find", "--plate", "京A1234") == 0
+    assert "nobody" in capsys.readouterr().out
+
+
+def test_one_person_is_handed_out(office: Office, tmp_path: Path) -> None:
+    """The file holds this person's decisions with name and plate, nobody else's; it is private and never replaced."""
+    target = tmp_path / "person.jsonl"
+    assert office.run("export", HERS, str(target)) == 0
+    (told,) = [json.loads(line) for line in target.read_text().splitlines()]
+    assert (told["name"], told["plate"], told["cti"], told["station"]) == (NAME, PLATE, HERS, STATION)
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert office.run("export", HERS, str(target)) == 1
+
+
+def test_erasing_one_person_keeps_the_chain(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
+    """Name and plate are gone for good, the other person's stay, and the same rows sent again are still the same."""
+    assert office.run("erase", HERS) == 0
+    assert "1 of 1" in capsys.readouterr().out
+    assert office.run("find", "--plate", PLATE) == 0
+    assert "nobody" in capsys.readouterr().out
+    assert office.run("find", "--name", "王*") == 0
+    assert HIS in capsys.readouterr().out
+    assert not office.commit()
+    assert office.run("find", "--plate", PLATE) == 0
+    assert "nobody" in capsys.readouterr().out
+
+
+def test_another_offices_key_opens_nothing(office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With a key that nothing was sealed for, nothing is said but how much stays shut."""
+    stranger = PersonalKey(tmp_path / "elsewhere")
+    stranger.create()
+    office.key = stranger
+    assert office.run("find", "--plate", PLATE) == 0
+    said = capsys.readouterr().out
+    assert "nobody" in said
+    assert "2 events were sealed for another key" in said
+
+
+def test_the_database_tells_no_name(office: Office) -> None:
+    """What central stores without the offline key shows neither name nor plate."""
+    stored = [known for known in office.store.with_fields() if known.sealed]
+    assert len(stored) == 2
+    for known in stored:
+        assert known.event.kind == Kind.DECISION
+        for part in (known.sealed.text, known.sealed.mark, msgspec.json.encode(known.event.payload)):
+            assert NAME.encode() not in part
+            assert PLATE.encode() not in part
+
+
+@pytest.mark.parametrize(
+    "sealed",
+    [["AAAA"], ["A"] * 10_000, "one bad", ["!"], [base64.b64encode(bytes(300)).decode()]],
+    ids=["too few", "too many", "no base64", "alphabet", "too long"],
+)
+def test_malformed_sealed_texts_are_refused(office: Office, sealed: list[str] | str) -> None:
+    """A wrong count or a text that is none is a malformed message: counted, nothing of it stored, nothing raised."""
+    texts = ["A" if n == 0 else "" for n in range(office.batch.n)] if isinstance(sealed, str) else sealed
+    message = wire.encode_batch(msgspec.structs.replace(office.batch, sealed=texts))
+    with pytest.raises(wire.WireError, match="malformed"):
+        wire.decode_batch(message)
