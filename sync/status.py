@@ -6,6 +6,7 @@ to which one can connect has a process behind it.
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import socket
 from collections.abc import Iterator
@@ -180,9 +181,10 @@ def _sync_db(config: SyncConfig, outbox: Outbox, stream: Stream | None) -> dict[
 
 def _commands(db: apsw.Connection, outbox: Outbox) -> list[CommandState]:
     answers, after = dict[str, _Told](), 0
-    while page := outbox.answers(after):
-        after = page[-1][0]
-        answers |= {number: _told(body) for _, number, body in page}
+    with contextlib.suppress(JournalError):  # said already
+        while page := outbox.answers(after):
+            after = page[-1][0]
+            answers |= {number: _told(body) for _, number, body in page}
     newest = db.execute("SELECT raw, received_us FROM command ORDER BY id DESC LIMIT ?", (LAST_COMMANDS,))
     found = list[CommandState]()
     for raw, received_us in newest:

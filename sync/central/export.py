@@ -10,8 +10,8 @@ import csv
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -91,21 +91,17 @@ class _Event(msgspec.Struct, array_like=True, gc=False):
 _DECODER = msgspec.json.Decoder(_Event)
 
 
-def rows(url: str, choice: Choice) -> Iterator[Row]:
+def rows(url: str, choice: Choice) -> Generator[Row, None, None]:
     """Yield events by stream and number. Raises ExportError, sqlalchemy.exc.DBAPIError."""
     engine = _reading(url)
-    with closing(_Disposed(engine)), engine.connect() as db:
-        streams = _streams(db, choice)
-        found = db.execution_options(stream_results=True, yield_per=AT_ONCE).execute(_query(choice, streams))
-        for row in found:
-            yield _row(row, *streams[row.stream])
-
-
-class _Disposed:
-    """Lets `closing` dispose of an engine."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self.close = engine.dispose
+    try:
+        with engine.connect() as db:
+            streams = _streams(db, choice)
+            found = db.execution_options(stream_results=True, yield_per=AT_ONCE).execute(_query(choice, streams))
+            for row in found:
+                yield _row(row, *streams[row.stream])
+    finally:
+        engine.dispose()
 
 
 def _reading(url: str) -> sa.Engine:
@@ -174,8 +170,11 @@ class Sink(Protocol):
     def write(self, rows: Sequence[Row]) -> None:
         """Add rows."""
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Write what is left."""
+
+    def close(self) -> None:
+        """Let go of the file, finished or not."""
 
 
 def export(url: str, choice: Choice, path: Path, kind: str, zone: tzinfo = UTC) -> int:
@@ -185,11 +184,11 @@ def export(url: str, choice: Choice, path: Path, kind: str, zone: tzinfo = UTC) 
     """
     count = 0
     with _whole(path) as beside:
-        sink = _SINKS[kind](beside, zone)
-        for some in _portions(rows(url, choice)):
-            sink.write(some)
-            count += len(some)
-        sink.close()
+        with closing(_SINKS[kind](beside, zone)) as sink, closing(rows(url, choice)) as found:
+            for some in _portions(found):
+                sink.write(some)
+                count += len(some)
+            sink.finish()
     return count
 
 
@@ -259,6 +258,9 @@ class _Csv:
     def write(self, rows: Sequence[Row]) -> None:
         self._writer.writerows(_cells(row, self._zone) for row in rows)
 
+    def finish(self) -> None:
+        self._file.flush()
+
     def close(self) -> None:
         self._file.close()
 
@@ -269,10 +271,11 @@ class _Workbook:
     def __init__(self, path: Path, zone: tzinfo) -> None:
         try:
             from openpyxl import Workbook  # noqa: PLC0415 - an optional package
+            from openpyxl.utils.exceptions import WorkbookAlreadySaved  # noqa: PLC0415
         except ImportError as error:
             raise _missing("openpyxl", error) from error
         self._path, self._zone = path, zone
-        self._book = Workbook(write_only=True)
+        self._book, self._saved = Workbook(write_only=True), WorkbookAlreadySaved
         self._sheet, self._rows = self._new_sheet(), 1
 
     def _new_sheet(self) -> Any:
@@ -287,8 +290,13 @@ class _Workbook:
             self._sheet.append([_printable(cell) for cell in _cells(row, self._zone)])
             self._rows += 1
 
-    def close(self) -> None:
+    def finish(self) -> None:
         self._book.save(self._path)
+
+    def close(self) -> None:
+        for sheet in self._book.worksheets:
+            with suppress(self._saved):
+                sheet.close()
 
 
 def _printable(cell: Any) -> Any:
@@ -322,9 +330,11 @@ class _Parquet:
         self._writer.write_table(self._table.from_arrays(arrays, schema=self._schema))
         self._waiting = []
 
-    def close(self) -> None:
+    def finish(self) -> None:
         if self._waiting:
             self._flush()
+
+    def close(self) -> None:
         self._writer.close()
 
 

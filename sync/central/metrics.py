@@ -18,6 +18,8 @@ from sync import wire
 from sync.central import tables
 from sync.central.database import Database, now_us
 from sync.central.store import Standing
+from sync.config import MetricsConfig
+from sync.metrics import Endpoint
 
 OFFLINE_S = 90
 """A station is offline when it has neither said hello nor told of its health for so long."""
@@ -91,6 +93,10 @@ class FleetFigures(Collector):
         self._database = Database(url)
         self._lock = threading.Lock()
 
+    def close(self) -> None:
+        """Let go of the database."""
+        self._database.close()
+
     def describe(self) -> Iterable[Metric]:
         """Return nothing: the database is asked when somebody scrapes, not at the start."""
         return ()
@@ -106,6 +112,21 @@ class FleetFigures(Collector):
             up = False
         yield GaugeMetricFamily("gate_central_database_up", "1 where the database can be used.", float(up))
         yield from found
+
+
+class CentralMetrics:
+    """Everything that a collector tells, and the endpoint where it does if it is configured to."""
+
+    def __init__(self, config: MetricsConfig | None, url: str) -> None:
+        """`url`: of the database."""
+        self.figures, self._fleet = CollectorFigures(), FleetFigures(url)
+        self.figures.registry.register(self._fleet)
+        self._endpoint = Endpoint(config, self.figures.registry)
+
+    def close(self) -> None:
+        """Stop listening, let go of the database."""
+        self._endpoint.close()
+        self._fleet.close()
 
 
 def _stations(db: sa.Connection, now: int) -> Iterator[Metric]:

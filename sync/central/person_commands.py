@@ -125,7 +125,7 @@ def _export(store: Store, unmasking: Unmasking, options: argparse.Namespace) -> 
             lines.append(json.dumps(told | dict(known.event.payload), ensure_ascii=False) + "\n")
     descriptor = os.open(options.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(lines)
+        file.writelines(sorted(lines))  # each begins with its time
     yield f"{options.file}: {len(lines)} events"
 
 

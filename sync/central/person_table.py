@@ -15,6 +15,7 @@ from sync.central import tables
 from sync.central.database import Database, now_us
 from sync.central.event_rows import Fresh
 
+PAGE = 1000
 Place = tuple[int, int]
 """Stream and sequence number."""
 
@@ -55,20 +56,24 @@ class PersonTable(Database):
                     continue  # stored as it came, and no event: it tells of nobody
 
     def with_fields(self) -> Iterator[Known]:
-        """Yield every event that knows of a person, oldest first."""
+        """Yield every event that knows of a person, by stream and number.
+
+        It is read in pages, and between them nothing is locked: in SQLite a reader would hold up the collector.
+        """
+        last = (0, 0)
+        while page := self._page(last):
+            yield from (known for _, known in page if known)
+            last = page[-1][0]
+
+    def _page(self, after: Place) -> list[tuple[Place, Known | None]]:
         c, stream, personal = tables.event.c, tables.stream.c, tables.personal.c
         joined = sa.join(tables.personal, tables.event, (c.stream == personal.stream) & (c.seq == personal.seq))
         joined = joined.join(tables.stream, stream.id == c.stream)
         query = sa.select(c.stream, c.seq, c.raw, stream.station, personal.text).select_from(joined)
+        query = query.where(sa.tuple_(personal.stream, personal.seq) > after)
         with self._engine.begin() as db:
-            for row in db.execute(query.order_by(c.wall_us)).yield_per(1000):
-                try:
-                    event = original(bytes(row.raw))
-                    mark = read(event.payload.get("sealed"))
-                except ValueError:
-                    continue
-                sealed = None if row.text is None else Sealed(mark, bytes(row.text))
-                yield Known((row.stream, row.seq), row.station, event, sealed)
+            rows = db.execute(query.order_by(personal.stream, personal.seq).limit(PAGE)).all()
+        return [((r.stream, r.seq), _known((r.stream, r.seq), r.station, bytes(r.raw), r.text)) for r in rows]
 
     def erase(self, places: Iterable[Place]) -> int:
         """Erase what is sealed beside events; return how many there were. The events and their chain stay."""
@@ -78,6 +83,15 @@ class PersonTable(Database):
                 change = sa.update(tables.personal).where(c.stream == stream, c.seq == seq, c.text.is_not(None))
                 count += db.execute(change.values(text=None, erased_us=now_us())).rowcount
         return count
+
+
+def _known(place: Place, station: str, raw: bytes, text: bytes | None) -> Known | None:
+    try:
+        event = original(raw)
+        mark = read(event.payload.get("sealed"))
+    except ValueError:
+        return None  # sealed bytes beside an event that does not say so: there is no way to open them
+    return Known(place, station, event, None if text is None else Sealed(mark, bytes(text)))
 
 
 def insert_personal(db: sa.Connection, stream: int, batch: wire.Batch, fresh: Iterable[Fresh]) -> None:

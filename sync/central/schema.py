@@ -15,7 +15,7 @@ from sync.central import tables
 from sync.central.database import dialect_of, now_us
 from sync.config import ConfigError
 
-REVISIONS = ("0001", "0002", "0003", "0004", "0005")
+REVISIONS = ("0001", "0002", "0003", "0004", "0005", "0006")
 """Oldest first. 0001: the tables as `serve` created them before there were migrations."""
 HEAD = REVISIONS[-1]
 MIGRATIONS = Path(__file__).parent / "migrations"

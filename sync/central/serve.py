@@ -23,12 +23,11 @@ from sync.central.command_room import ANSWERS, CommandRoom, is_answer
 from sync.central.command_table import CommandTable
 from sync.central.config import CentralConfig, KeyConfig
 from sync.central.keyfiles import SigningKey
-from sync.central.metrics import CollectorFigures, FleetFigures
+from sync.central.metrics import CentralMetrics
 from sync.central.publisher import Publisher
 from sync.central.site_desk import SiteDesk
 from sync.central.store import Store
 from sync.config import ConfigError
-from sync.metrics import Endpoint
 from sync.notify import notify
 
 log = logging.getLogger(__name__)
@@ -95,10 +94,7 @@ class _Server:
         self._config, self._stop, self._ready = config, stop, ready
         self._queue: queue.Queue[mqtt.Happening] = queue.Queue()
         self._store = Store(config.database.url, [station for site in config.site for station in site.stations])
-        figures = CollectorFigures()
-        if config.metrics is not None:
-            figures.registry.register(FleetFigures(config.database.url))
-        self._metrics = Endpoint(config.metrics, figures.registry)
+        self._metrics = CentralMetrics(config.metrics, config.database.url)
         self._sites = SiteDesk(config.site, self._store, keys.ack)
         self._collector = Collector(
             self._store,
@@ -107,7 +103,7 @@ class _Server:
             retry_ms=round(config.collector.spread_s * 1000),
             beacon=Beacon(keys.time),
             sites=self._sites,
-            figures=figures,
+            figures=self._metrics.figures,
         )
         self._publisher = Publisher(self._store)
         self._commands = CommandRoom(CommandTable(config.database.url))

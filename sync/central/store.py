@@ -21,6 +21,7 @@ from sync.central.database import ensure, now_us
 from sync.central.document_table import DocumentTable
 from sync.central.event_rows import Fresh
 from sync.central.lost_table import LostTable
+from sync.central.origins import insert_origins
 from sync.central.passage_table import PassageTable, insert_passages
 from sync.central.person_table import PersonTable, insert_personal
 from sync.central.ranges import ForkError, Range
@@ -151,6 +152,7 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
                 forked = True
                 continue
             fresh += new
+            insert_origins(db, new)
             missing = sum(len(some.raws) for some in new)
             came, doubled = came + missing, doubled + one.batch.n - missing
             if one.batch.sealed:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
+from sqlalchemy.event import listen
 
 metadata = MetaData()
 
@@ -106,6 +108,17 @@ personal = Table(  # what events know of persons, sealed by the station; only th
     Column("seq", BigInteger, primary_key=True),
     Column("text", LargeBinary),  # the ciphertext; NULL: erased
     Column("erased_us", BigInteger),
+)
+
+rehomed = Table(  # events that a station carried over into a new stream: where each was first recorded
+    "rehomed",
+    metadata,
+    Column("stream", Integer, ForeignKey("stream.id"), primary_key=True),
+    Column("seq", BigInteger, primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("origin_seq", BigInteger, nullable=False),
+    Column("hash", LargeBinary(32), nullable=False),
+    Index("rehomed_by_origin", "epoch", "origin_seq"),
 )
 
 lost_range = Table(  # rows that a station no longer keeps and central never had; only an operator may skip them
@@ -202,3 +215,26 @@ rejected = Table(
     Column("last_us", BigInteger, nullable=False),
     Column("detail", Text, nullable=False),
 )
+
+OCCURRENCE = """
+CREATE VIEW occurrence AS
+SELECT event.*, stream.station, stream.epoch
+FROM event JOIN stream ON stream.id = event.stream
+WHERE NOT EXISTS (
+    SELECT 1 FROM rehomed AS carried
+    WHERE carried.stream = event.stream AND carried.seq = event.seq AND (
+        EXISTS (
+            SELECT 1 FROM stream AS old JOIN event AS first
+                ON first.stream = old.id AND first.seq = carried.origin_seq AND first.hash = carried.hash
+            WHERE old.station = stream.station AND old.epoch = carried.epoch
+        ) OR EXISTS (
+            SELECT 1 FROM rehomed AS earlier JOIN stream AS other ON other.id = earlier.stream
+            WHERE other.station = stream.station AND earlier.epoch = carried.epoch
+                AND earlier.origin_seq = carried.origin_seq AND earlier.hash = carried.hash
+                AND (earlier.stream < carried.stream OR earlier.stream = carried.stream AND earlier.seq < carried.seq)
+        )
+    )
+)
+"""
+"""Each event that happened, once: rows without those that repeat, in a new stream, what is held already."""
+listen(metadata, "after_create", DDL(OCCURRENCE))  # type: ignore[no-untyped-call]

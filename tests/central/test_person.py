@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -62,9 +63,11 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path: Path, url: str) -> Office:
+def office(tmp_path: Path, url: str) -> Iterator[Office]:
     """An office."""
-    return Office(tmp_path, url)
+    made = Office(tmp_path, url)
+    yield made
+    made.store.close()
 
 
 def test_a_plate_finds_its_pass(office: Office, capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,6 +70,7 @@ def test_a_card_restored_from_an_older_copy_is_found_every_time(
     assert new != epoch, "the fork was not found"
     assert_all_there(central, written)
     assert set(central.events()) == written, "doubled under another name"
+    assert central.counted() == len(written), "counted twice"
     central.close()
 
 
@@ -91,6 +92,7 @@ def test_two_stations_with_one_card_end_in_two_streams(tmp_path: Path, central: 
             station.disconnect()
     assert one.journal.epoch != two.journal.epoch
     assert set(central.events()) == written
+    assert central.counted() == len(written)
     for station in (one, two):
         assert station.uplink.queue == 0
         station.close()

@@ -74,6 +74,11 @@ class Central:
                 )
         return found
 
+    def counted(self) -> int:
+        """Return how many events happened, each counted once (the view `occurrence`)."""
+        with self.store.reading() as db:
+            return int(db.execute(sa.text("SELECT count(*) FROM occurrence")).scalar_one())
+
     def lost(self) -> list[tuple[int, int, int]]:
         """Return (epoch, first, last) of what is lost for good."""
         return [(row.epoch, row.first, row.last) for row in self.store.lost()]

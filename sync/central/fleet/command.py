@@ -69,8 +69,8 @@ def _run(options: argparse.Namespace) -> Iterator[str]:
                 yield _line(second, plan, moment)
         findings = None if options.trust_acks else _ask(config.database.url, fleet)
         _note(log, {"result": result(fleet, findings)})
-    fleet.close()
     yield from told(fleet.tally, findings)
+    fleet.close()
     if fleet.tally.acknowledged < fleet.tally.written or (findings and not findings.good):
         raise ValueError("events are missing or doubled: see above")
 
