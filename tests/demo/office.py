@@ -32,6 +32,7 @@ class Office:
         self.keyring.create("passes", [Role.PASS], ["3206"], list(PassClass), scope)
         self.keyring.create("central", [Role.POLICY, Role.STATUS, Role.ACK], ["3206"], [], scope)
         self.passes, self.central = self.keyring.key("passes"), self.keyring.key("central")
+        self.keyring.personal.create()
         self.shelf.sign_trust(self.keyring, (now, now + 30 * DAY_S))
         self.sign_policy()
 
