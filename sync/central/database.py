@@ -34,6 +34,9 @@ class Dialect(Protocol):
     def engine(self, url: str) -> sa.Engine:
         """Return an engine whose transactions are durable when they are committed."""
 
+    def give_way(self, engine: sa.Engine, /) -> None:
+        """Let the server end transactions of this engine in which nothing happens any more."""
+
     def lock_schema(self, db: sa.Connection, /) -> None:
         """Keep others from changing tables and partitions until the transaction ends."""
 
@@ -70,6 +73,13 @@ class Database:
     def close(self) -> None:
         """Let go of all connections. May be called twice."""
         self._engine.dispose()
+
+    def give_way(self) -> None:
+        """Let the server end a transaction in which this process has stopped: its locks would hold up all others.
+
+        To be called before the database is used.
+        """
+        self._dialect.give_way(self._engine)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:

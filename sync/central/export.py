@@ -97,9 +97,10 @@ def rows(url: str, choice: Choice) -> Generator[Row, None, None]:
     try:
         with engine.connect() as db:
             streams = _streams(db, choice)
-            found = db.execution_options(stream_results=True, yield_per=AT_ONCE).execute(_query(choice, streams))
-            for row in found:
-                yield _row(row, *streams[row.stream])
+            db.execution_options(stream_results=True, yield_per=AT_ONCE)
+            with closing(db.execute(_query(choice, streams))) as found:
+                for row in found:
+                    yield _row(row, *streams[row.stream])
     finally:
         engine.dispose()
 
@@ -183,12 +184,15 @@ def export(url: str, choice: Choice, path: Path, kind: str, zone: tzinfo = UTC) 
     Raises ExportError, OSError, sqlalchemy.exc.DBAPIError; then whatever was at `path` is still there.
     """
     count = 0
-    with _whole(path) as beside:
-        with closing(_SINKS[kind](beside, zone)) as sink, closing(rows(url, choice)) as found:
+    with _whole(path) as beside, closing(rows(url, choice)) as found:
+        sink = _SINKS[kind](beside, zone)
+        try:
             for some in _portions(found):
                 sink.write(some)
                 count += len(some)
             sink.finish()
+        finally:
+            sink.close()  # before the file gets its name
     return count
 
 

@@ -20,6 +20,8 @@ LOCK = 0x67617465
 MONTHS_AHEAD = 3
 PORTION = 32 << 10
 """Bytes handed to the driver at a time: each time costs as much as taking ten events apart."""
+IDLE_MS, STATEMENT_MS = 3_000, 30_000
+"""So long a collector may do nothing in a transaction, and so long one statement may take it, milliseconds."""
 DEFAULT = "event_default"
 """The partition for what no month's partition is there for; `keep_partitions` empties it."""
 
@@ -45,6 +47,11 @@ class Postgresql:
         """Return an engine whose transactions are durable when they are committed."""
         options = {"connect_timeout": 10, "options": "-c synchronous_commit=on"}
         return sa.create_engine(url, pool_pre_ping=True, connect_args=options)
+
+    @staticmethod
+    def give_way(engine: sa.Engine) -> None:
+        """Let the server end transactions of this engine in which nothing happens any more."""
+        sa.event.listen(engine, "connect", _limit)
 
     @staticmethod
     def lock_schema(db: sa.Connection) -> None:
@@ -81,6 +88,14 @@ class Postgresql:
                     copy.write(portion)
                     portion = bytearray()
             copy.write(portion + _END)
+
+
+def _limit(connection: psycopg.Connection, _record: object) -> None:
+    """Name the limits of a connection. While the client has stopped in a COPY only the second one counts."""
+    connection.autocommit = True
+    connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_MS}")
+    connection.execute(f"SET statement_timeout = {STATEMENT_MS}")
+    connection.autocommit = False
 
 
 @lru_cache

@@ -106,7 +106,10 @@ class _Server:
             figures=self._metrics.figures,
         )
         self._publisher = Publisher(self._store)
-        self._commands = CommandRoom(CommandTable(config.database.url))
+        commands = CommandTable(config.database.url)
+        for database in (self._store, commands):
+            database.give_way()
+        self._commands = CommandRoom(commands)
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
         self._link: mqtt.Link | None = None
         self._online, self._is_ready, self._broker_fault = False, False, False

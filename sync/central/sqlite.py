@@ -31,6 +31,10 @@ class Sqlite:
         return engine
 
     @staticmethod
+    def give_way(_engine: sa.Engine) -> None:
+        """Nothing: there is no server to do it."""
+
+    @staticmethod
     def lock_schema(_db: sa.Connection) -> None:
         """Nothing: the file is locked since BEGIN."""
 

@@ -27,8 +27,8 @@ from tests.docs.blocks import ROOT, read_rows
 from tests.docs.tables import TABLES
 
 SCENARIOS = sorted((ROOT / "docs" / "how-to" / "scenarios").glob("*.toml"))
-ELSEWHERE = {Kind.ISSUED, Kind.SIGN_IN, Kind.SHUTDOWN, Kind.COMMAND, Kind.REHOMED}
-"""Kinds that no scenario can cause: they come from the guard's screen, the daemon's end and central."""
+ELSEWHERE = {Kind.ISSUED, Kind.SIGN_IN, Kind.SHUTDOWN, Kind.COMMAND, Kind.REHOMED, Kind.SEALING}
+"""Kinds that no scenario can cause: they come from the guard's screen, the daemon's end, central, or its key."""
 NOW = Instant(1_750_000_000_000_000, 1_000_000)
 
 
@@ -74,7 +74,7 @@ def test_most_fields_are_seen() -> None:
     rare = {"passage.duress", "override.duress", "decision.duress", "forgiven.duress", "alarm.operator"}
     rare |= {"decision.hand_c", "decision.operator", "decision.of", "decision.estimate_c", "decision.uncertainty_c"}
     rare |= {f"alarm.{field}" for field in ("cause", "epoch", "acked", "head", "rows")}  # tests/flow/test_rehoming.py
-    rare |= {"boot.quarantined", "clock.told_by", "clock.kid", "document.detail", "passage.cti"}
+    rare |= {"boot.quarantined", "clock.told_by", "clock.kid", "document.detail", "passage.cti", "decision.sealed"}
     assert unseen <= rare | {"override.escort", "decision.knowledge"}
 
 
