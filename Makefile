@@ -5,10 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 FOR ?= 0
 SEED ?= 1
+KILLS ?= 1000
 LAB ?= ../shared/lab
 CUTS ?= 500
 
-.PHONY: help demo test check format bench-eye bench-pass bench-fever bench-lane bench-sync test-lab powercut install uninstall picture lock clean
+.PHONY: help demo test check format bench-eye bench-pass bench-fever bench-lane bench-sync bench-fleet test-lab powercut torture install uninstall picture lock clean
 
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): .*## /  make \1	/p' $(MAKEFILE_LIST)
@@ -60,11 +61,20 @@ bench-sync: $(VENV)/.ready  ## central's collector against its peers, with SEED=
 	@sh .ci/packages.sh test
 	$(BIN)/python -m tests.sync_bench.bench --seed $(SEED)
 
+bench-fleet: $(VENV)/.ready  ## thousands of simulated stations, a broker that dies, a dead collector, with SEED=n; writes docs/sync
+	@sh .ci/packages.sh test
+	$(BIN)/python -m tests.fleet.bench --seed $(SEED)
+
 test-lab: $(VENV)/.ready  ## the installed station on a real kernel, in the hardware lab in LAB=../shared/lab
 	LAB=$(LAB) $(BIN)/python -m pytest tests/lab
 
 powercut: $(VENV)/.ready  ## CUTS=500 power cuts of the journal under traffic, with SEED=n, in the hardware lab
 	LAB=$(LAB) $(BIN)/python -m tests.powercut.bench --cuts $(CUTS) --seed $(SEED)
+
+torture: $(VENV)/.ready  ## a thousand kills of everything, with KILLS=n SEED=n; writes docs/sync/torture.md
+	@sh .ci/packages.sh test
+	$(BIN)/python -m tests.torture --kills $(KILLS) --seed $(SEED) --write docs/sync/torture.md
+	$(BIN)/python -m tests.torture --kills 100 --seed $(SEED) --ack-at puback
 
 install:         ## install the station on this machine (as root): docs/how-to/install.md
 	sh systemd/install.sh

@@ -43,7 +43,7 @@ class BrokerConfig(Section, frozen=True):
 
     host: Host
     port: Annotated[int, Meta(ge=1, le=65535)] = 8883
-    keepalive: Annotated[int, Meta(ge=5, le=600)] = 30
+    keepalive: Annotated[int, Meta(ge=2, le=600)] = 30
     tls: TlsConfig | None = None
 
 

@@ -31,8 +31,6 @@ DOOR = frozenset({"door-propped", "door-held", "door-forced", "door-ajar", "door
 """Alarms that the entity `door` shows."""
 OTHERS = frozenset({"tailgating", "illegal-passes", "rex-stuck", "fire", "break-glass", "tamper", "journal", "relay"})
 """Alarms that the entity `alarm` shows."""
-LEAF = "home"
-"""The state is on `gs/1/{station}/up/home`."""
 BIRTH_SPREAD_S = 5.0
 """Over how long stations spread their discovery after Home Assistant has started."""
 LOOK_BACK, PIECE = 20_000, 2_000
@@ -118,7 +116,7 @@ class HomeAssistant:
         self._discover_at: float | None = None
         self._numbers_at = 0.0
         self._told: State | None = None
-        self._state_topic = wire.up(config.station.id, LEAF)
+        self._state_topic = wire.up(config.station.id, "home")
         self._discovery = (
             discovery_topic(config.home_assistant, config.station.id),
             msgspec.json.encode(discovery(config.station.id, version, warm=self._temperature() is not None)),
@@ -214,7 +212,7 @@ def discovery(station: str, version: str, *, warm: bool) -> dict[str, object]:
         },
         "origin": {"name": "gate-station", "sw_version": version},
         "availability": [{"topic": wire.up(station, "state"), "value_template": "{{ value_json.state }}"}],
-        "state_topic": wire.up(station, LEAF),
+        "state_topic": wire.up(station, "home"),
         "qos": 1,
         "components": {name: _component(station, name, entity) for name, entity in entities.items()},
     }

@@ -16,7 +16,7 @@ from tests.demo.processes import NotInTimeError, Process, command, until
 from tests.sync.lab import KID, key_file
 
 TICKS = os.sysconf("SC_CLK_TCK")
-KEEPALIVE_S = 5
+KEEPALIVE_S = 3
 """Of the collectors: a dead one is let go after one and a half of them."""
 START_S = 60.0
 

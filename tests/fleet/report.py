@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 WANTED = 10_000
 PARTS = ("broker", "collectors", "PostgreSQL")
-TIMES = 2
-"""Retransmission times that a dead collector may stall a station."""
+LONGEST = 3
+"""Two retransmission times at their longest: the first is the least one, the second up to twice as long (jitter)."""
+USUAL_S = 1.0
+"""What the way itself may take beside them on a busy machine."""
 NOTES = """\
 - Each station is a simulated one of `gate-central simulate-fleet`: the real uplink, chain, messages and paho; one
   process for all, each with a connection of its own; timers as installed (health every 10 s, retransmission after 5 s).
@@ -22,8 +24,10 @@ NOTES = """\
 - The broker is killed with SIGKILL and forgets everything; a second later it starts again. Back: from the first
   connection that it accepts until central has answered the hello of the last station.
 - Lost and doubled come from the database, stream by stream: rows, different rows, and the hash of the last one.
-- A dead collector: SIGSTOP, so that its connection stands and it goes on receiving its share. The longest wait is that
-  of any event of any station for its acknowledgement, from then on.
+- A dead collector: SIGSTOP, so that its connection stands and it goes on receiving its share, until the broker misses
+  its keep-alive (3 s; Mosquitto 2.0 looks every 5 s). The longest wait is that of any event of any station for its
+  acknowledgement, from then on. A batch that meets the dead one twice goes a third time after 5 s and 5 to 10 s (the
+  protocol's jitter): 10 s would be the bar if the second time had none.
 """
 
 
@@ -105,15 +109,12 @@ def _step_bars(steps: Sequence[Step]) -> list[Bar]:
 
 
 def _dead_bars(dead: Dead, retransmission_s: float) -> list[Bar]:
-    most, found = TIMES * retransmission_s, dead.result
+    most, found = LONGEST * retransmission_s, dead.result
     missing = found["written"] - found["acknowledged"] + found["database"]["lost"]
+    asked = f"two retransmission times: {retransmission_s:g} s and up to {2 * retransmission_s:g} s"
+    met = dead.longest_ms <= (most + USUAL_S) * 1000
     return [
-        (
-            "a dead collector stalls an event for",
-            f"{dead.longest_ms / 1000:.1f} s",
-            f"at most {most:g} s",
-            dead.longest_ms <= most * 1000,
-        ),
+        ("a dead collector stalls an event for", f"{dead.longest_ms / 1000:.1f} s", asked, met),
         ("a dead collector: events lost", f"{missing} of {found['written']:,}", "0", not missing and dead.code == 0),
     ]
 
@@ -178,14 +179,14 @@ def _extrapolated(steps: Sequence[Step]) -> list[str]:
         first = f"{a:.2f} s + {b * 1000:.3f} ms x {WANTED:,} = {a + b * WANTED:.0f} s"
         rows.append((part, first, f"{c:.3f} + {d * 1000:.4f} ms x {WANTED:,} = {c + d * WANTED:.2f} s"))
     rows.append(("all three", f"{storm:.0f} s", f"{steady:.2f} s"))
-    kb, each = slope([(one.stations, one.broker_kb) for one in steps])
+    mb, each = slope([(one.stations, one.broker_kb / 1024) for one in steps])
     return [
-        f"The largest step was {largest:,}. What follows is the straight line nearest to the steps (least squares), drawn",
-        f"on to {WANTED:,}: an estimate, not a measurement.",
+        f"The largest step was {largest:,}. What follows is the straight line nearest to the steps (least squares),",
+        f"drawn on to {WANTED:,}: an estimate, not a measurement.",
         "",
         *_table(("Part", "CPU until all are back", "CPU in each second, steady"), rows),
         "",
-        f"Reconnects are spread over {spread:g} s, so the three need {storm / spread:.1f} cores for that long, and afterwards",
-        f"{steady:.1f} cores, with 0.1 events a second and a health message every 10 s from each station. Memory of the",
-        f"broker: {kb / 1024:.0f} MB + {each:.1f} kB x {WANTED:,} = {(kb + each * WANTED) / 1024:.0f} MB.",
+        f"Reconnects are spread over {spread:g} s, so the three need {storm / spread:.1f} cores for that long, and",
+        f"afterwards {steady:.1f} cores, with 0.1 events a second and a health message every 10 s from each station.",
+        f"Memory of the broker: {mb:.0f} MB + {each * 1024:.1f} kB x {WANTED:,} = {mb + each * WANTED:.0f} MB.",
     ]

@@ -237,10 +237,10 @@ def test_status_shows_the_queue(
     """The person at the station sees how much is waiting, before the first start and after it."""
     journal.write(7)
     path = str(sync_toml(tmp_path, broker.port))
-    assert cli.main(["status", "--config", path]) == 0
+    assert cli.main(["status", "--config", path]) == 1
     assert "waiting: 7" in capsys.readouterr().out
     Running(Path(path)).end()
-    assert cli.main(["status", "--config", path]) == 0
+    assert cli.main(["status", "--config", path]) == 1
     assert "not connected" in capsys.readouterr().out
     assert cli.main(["status", "--config", str(tmp_path / "none.toml")]) == 2
     assert "none.toml" in capsys.readouterr().err

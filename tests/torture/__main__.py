@@ -144,13 +144,18 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="for the kills; default: 1.1 for each")
     parser.add_argument("--ack-at", choices=["commit", "puback"], default="commit")
     parser.add_argument("--keep", type=Path, help="folder that is kept, for finding out what happened")
+    parser.add_argument("--write", type=Path, help="page to write the report to")
     options = parser.parse_args()
     believer = options.ack_at == "puback"
     folder = options.keep or Path(tempfile.mkdtemp(prefix="gate-torture-"))
     folder.mkdir(parents=True, exist_ok=True)
     outcome = torture(folder, options.kills, options.seconds or options.kills * 1.1, options.seed, believer=believer)
     rows = bars(outcome, options.kills, believer=believer)
-    print(told(outcome, rows))
+    text = told(outcome, rows)
+    print(text)
+    if options.write:
+        head = f"# Torture\n\nSeed {options.seed}. Written by `make torture`; change nothing here by hand.\n\n"
+        options.write.write_text(head + text + "\n", encoding="utf-8")
     for line in (*outcome.account.lost[:5], *outcome.account.doubled[:5], *outcome.account.broken[:5]):
         print("look at:", line)
     good = all(met for *_, met in rows)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 import psycopg
 
-from station.core.events import GENESIS, chain, decode
-from station.core.rehoming import origin
+from station.core.events import GENESIS, Event, chain, decode
+from station.core.rehoming import origin, original
 
-Identity = tuple[int, int, bytes]
-"""Epoch, seq and chain hash under which an event was first recorded."""
+OCCURRENCES = "SELECT raw FROM occurrence WHERE station = %s"
+"""Each event once, as central counts them."""
 
 
 @dataclass
@@ -35,9 +35,10 @@ def audit(db: psycopg.Connection, said: dict[str, list[str]]) -> Account:
     counted = db.execute("SELECT code, sum(count) FROM rejected GROUP BY code").fetchall()
     account.refused = {str(code): int(count) for code, count in counted}
     for station, names in said.items():
-        held = _by_name(_rows(db, station, account), account)
+        held = _names(_rows(db, station, account), account)
         account.lost += [name for name in names if name not in held]
-        account.doubled += [name for name, identities in held.items() if len(identities) > 1]
+        counted = Counter(name for (raw,) in db.execute(OCCURRENCES, (station,)) if (name := _name(original(raw))))
+        account.doubled += [name for name in held if counted[name] != 1]
     return account
 
 
@@ -69,15 +70,14 @@ def _rows(db: psycopg.Connection, station: str, account: Account) -> Iterator[tu
         yield epoch, seq, digest, raw
 
 
-def _by_name(rows: Iterable[tuple[int, int, bytes, bytes]], account: Account) -> dict[str, set[Identity]]:
-    found: dict[str, set[Identity]] = defaultdict(set)
-    for epoch, seq, digest, raw in rows:
-        event = decode(raw)
-        came_from = origin(event)
-        identity: Identity = (epoch, seq, digest)
-        if came_from is not None:
-            account.carried += 1
-            identity, event = (came_from.epoch, came_from.seq, came_from.hash), decode(came_from.raw)
-        if name := event.payload.get("cti"):
-            found[str(name)].add(identity)
-    return found
+def _names(rows: Iterable[tuple[int, int, bytes, bytes]], account: Account) -> set[str]:
+    """Return the names of all events among a station's rows."""
+    found = set[str]()
+    for _, _, _, raw in rows:
+        account.carried += origin(decode(raw)) is not None
+        found.add(_name(original(raw)))
+    return found - {""}
+
+
+def _name(event: Event) -> str:
+    return str(event.payload.get("cti", ""))

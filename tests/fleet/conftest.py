@@ -1,0 +1,3 @@
+"""Fixtures: a real PostgreSQL."""
+
+from tests.central.conftest import postgres  # noqa: F401 - a fixture
