@@ -176,15 +176,23 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
             return {row.id: row.last_seen_us for row in rows}
 
     def note_stations(self, said: Iterable[Said]) -> None:
-        """Record what stations said, in one transaction."""
-        moment = now_us()
+        """Record what stations said, in one transaction; what they said last counts."""
+        moment, kinds = now_us(), defaultdict[tuple[str, bool], dict[str, str]](dict)
+        for one in said:
+            kinds[one.what, one.alive][one.station] = one.text
+        names = sorted({name for texts in kinds.values() for name in texts})
+        if not names:
+            return
+        station, times = tables.station, {"first_seen_us": moment, "last_seen_us": moment}
         with self._engine.begin() as db:
-            for one in sorted(said, key=lambda s: s.station):  # in order, as in commit_batches
-                ensure(db, tables.station, id=one.station, first_seen_us=moment, last_seen_us=moment)
-                columns: dict[str, str | int] = {one.what: one.text}
-                if one.alive:
-                    columns["last_seen_us"] = moment
-                db.execute(sa.update(tables.station).where(tables.station.c.id == one.station).values(columns))
+            insert = self._dialect.insert(station).on_conflict_do_nothing()
+            db.execute(insert, [{"id": name, **times} for name in names])
+            # All rows at once and in order, as in commit_batches: two collectors must not wait for each other.
+            db.execute(sa.select(station.c.id).where(station.c.id.in_(names)).order_by(station.c.id).with_for_update())
+            for (what, alive), texts in kinds.items():
+                columns = {what: sa.bindparam("text"), **({"last_seen_us": moment} if alive else {})}
+                change = sa.update(station).where(station.c.id == sa.bindparam("name")).values(columns)
+                db.execute(change, [{"name": name, "text": text} for name, text in texts.items()])
 
     def reject(self, station: str, code: str, detail: str) -> None:
         """Count a message that could not be used."""

@@ -22,6 +22,7 @@ from sync.central.database import now_us
 from sync.central.export import COLUMNS, Choice
 from sync.central.store import Store, offer
 from sync.wire import Batch
+from tests.central.conftest import Postgres
 from tests.demo.processes import ROOT
 
 DAY_US = 86_400_000_000
@@ -265,30 +266,32 @@ def peak_kib(kind: str, url: str, path: Path, last: int) -> int:
     return int(peak)
 
 
-@pytest.fixture(scope="module")
-def large(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database of 200,000 decisions and one boot."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('large')}/central.db"
+def fill(url: str) -> str:
+    """Put 200,000 decisions and one boot into an empty database."""
     store = Store(url)
     store.open()
     store.commit_batches([batch("gate-a", 1, [{}], events.Kind.BOOT)])
     payload = {"lane": "in", "outcome": "grant", "reason": "granted", "cti": "00ff00ff00ff00ff"}
+    raw = events.encode(2, Instant(BEGAN_US, 2), "b", events.Kind.DECISION, payload)
+    numbers = "generate_series(2, 200001) AS n"
+    if url.startswith("sqlite"):
+        below = "WITH RECURSIVE t(n) AS (SELECT 2 UNION ALL SELECT n + 1 FROM t WHERE n < 200001) SELECT n FROM t"
+        numbers = f"({below})"
+    insert = (
+        "INSERT INTO event (stream, seq, received_us, wall_us, kind, lane, outcome, reason, cti, raw, hash) "
+        f"SELECT id, n, 1, {BEGAN_US} + n, 'decision', 'in', 'grant', 'granted', '00ff00ff00ff00ff', :raw, :hash "
+        f"FROM stream, {numbers}"
+    )
     with store.reading() as db:
-        number = db.execute(sa.select(tables.stream.c.id)).scalar_one()
-        for first in range(2, 200_002, 20_000):
-            seqs = range(first, first + 20_000)
-            rows = [
-                {
-                    "stream": number, "seq": n, "received_us": 1, "wall_us": BEGAN_US + n, "kind": "decision",
-                    "lane": "in", "outcome": "grant", "reason": "granted", "rule": None, "cti": "00ff00ff00ff00ff",
-                    "raw": events.encode(n, Instant(BEGAN_US + n, n), "b", events.Kind.DECISION, payload),
-                    "hash": bytes(32),
-                }
-                for n in seqs
-            ]  # fmt: skip
-            db.execute(sa.insert(tables.event), rows)
+        db.execute(sa.text(insert), {"raw": raw, "hash": bytes(32)})
     store.close()
     return url
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A large SQLite database."""
+    return fill(f"sqlite:///{tmp_path_factory.mktemp('large')}/central.db")
 
 
 @pytest.mark.parametrize(("kind", "count"), [("csv", 200_000), ("xlsx", 25_000), ("parquet", 200_000)])
@@ -297,4 +300,12 @@ def test_memory_does_not_grow_with_the_rows(kind: str, count: int, large: str, t
     needs(kind)
     few = peak_kib(kind, large, tmp_path / "one", 1)
     most = peak_kib(kind, large, tmp_path / "all", count)
+    assert most - few < 48 << 10
+
+
+def test_postgresql_sends_rows_as_they_are_asked_for(postgres: Postgres, tmp_path: Path) -> None:
+    """The driver would otherwise hold all 200,000 before the first is written."""
+    url = fill(postgres.new_url())
+    few = peak_kib("csv", url, tmp_path / "one", 1)
+    most = peak_kib("csv", url, tmp_path / "all", 200_000)
     assert most - few < 48 << 10

@@ -48,6 +48,8 @@ class Step:
     storm: dict[str, float]
     """CPU seconds from the broker's death until all are back."""
     broker_kb: int
+    late_ms: float
+    """How late the fleet itself was at most since the broker's death: it shares the machine with what it measures."""
 
     @property
     def outage(self) -> dict[str, Any]:
@@ -102,9 +104,10 @@ def step(folder: Path, postgres: Postgres, stations: int, seed: int) -> Step:
             storm = {**costs.so_far(), "broker": cpu_s(centre.broker.pid)}  # a new process: all it has used
             time.sleep(STEADY_S / 2)
             code, result = fleet.finish()
+            late = max(now["late_ms"] for now in fleet.moments(began))
         finally:
             fleet.process.kill()
-    return Step(stations, result, code, steady, storm, kb)
+    return Step(stations, result, code, steady, storm, kb, late)
 
 
 @dataclass(frozen=True, slots=True)

@@ -129,7 +129,7 @@ def _row(cells: Sequence[object]) -> str:
 
 def _steps(steps: Sequence[Step]) -> list[str]:
     head = ("Stations", "Spread", "Back after", "Busiest second", "Failed tries", "Events", "Peak a second")
-    head = (*head, "Wait, half", "Wait, 95 of 100", "Batches sent again")
+    head = (*head, "Wait, half", "Wait, 95 of 100", "Batches sent again", "Fleet late by")
     return [
         *_table(head, map(_step, steps)),
         "",
@@ -159,6 +159,7 @@ def _step(one: Step) -> Sequence[object]:
         f"{found['wait_median_ms']} ms",
         f"{found['wait_p95_ms']} ms",
         f"{found['retransmitted']} of {found['batches']:,}",
+        f"{one.late_ms:.0f} ms",
     )
 
 

@@ -134,7 +134,7 @@ class Station:
 
     def _dial(self, now: float) -> None:
         if self._lost_at and self._attempts == 1:
-            self._around.tally.first_try(now - self._lost_at)
+            self._around.tally.first_try(self._connect_at - self._lost_at)
         self._give_up_at = now + CONNECT_TIMEOUT_S
         sock = socket.socket(self._around.family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
         sock.setblocking(False)

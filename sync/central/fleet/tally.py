@@ -17,7 +17,7 @@ class Outage:
     """When the first station was connected again."""
     all_back: float | None = None
     first_tries: list[float] = field(default_factory=list)
-    """When each station tried for the first time, since it lost its own connection."""
+    """After which wait each station was to try for the first time, since it lost its own connection."""
     heard: Counter[int] = field(default_factory=Counter)
     """Stations heard again in each second."""
 
@@ -69,7 +69,7 @@ class Tally:
         self.outages[-1].lost += 1
 
     def first_try(self, since_loss_s: float) -> None:
-        """Note when a station first tried to come back."""
+        """Note the wait that a station drew before its first try to come back; however late the fleet is."""
         if self.outage:
             self.outage.first_tries.append(since_loss_s)
 
