@@ -17,7 +17,7 @@ from typing import Any
 from gpiozero import DigitalInputDevice
 
 from drivers.debounce import Debouncer
-from station.config import ButtonConfig, DoorConfig
+from station.device_config import ButtonConfig, DoorConfig
 from station.ports import DeviceFault, InputKind, Outputs, Release
 
 log = logging.getLogger(__name__)

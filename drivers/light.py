@@ -13,7 +13,8 @@ from typing import Any
 
 from gpiozero import OutputDevice
 
-from station.config import CameraConfig, Config
+from station.config import Config
+from station.device_config import CameraConfig
 from station.ports import DeviceFault
 
 log = logging.getLogger(__name__)

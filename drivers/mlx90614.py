@@ -16,7 +16,7 @@ from collections.abc import Callable
 from drivers.i2c import Bus, GarbledError, Link, open_bus
 from drivers.twins.mlx90614 import TwinBus
 from drivers.twins.wires import WorldState
-from station.config import ThermometerConfig
+from station.device_config import ThermometerConfig
 from station.ports import ThermalSample
 
 RAM_AMBIENT = 0x06

@@ -17,8 +17,9 @@ from typing import Any, Literal
 from gpiozero import OutputDevice
 
 from drivers.patterns import PatternPlayer
-from station.config import Config, DoorConfig, RelayConfig
+from station.config import Config
 from station.core.signals import Signal
+from station.device_config import DoorConfig, RelayConfig
 from station.ports import DeviceFault, Release
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from typing import Any
 from gpiozero import DigitalOutputDevice, PWMOutputDevice
 from gpiozero.exc import PinPWMUnsupported
 
-from station.config import DoorConfig
 from station.core.signals import PATTERNS, Signal, SignalPattern
+from station.device_config import DoorConfig
 
 log = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from drivers.camera.gauges import Gauges
 from drivers.camera.metering import Locating, Meter
 from drivers.camera.region import Cut, cut
 from drivers.light import AimingLight
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import Camera, DecodedCode, Decoder, DeviceFault, Frame, Sighting
 
 log = logging.getLogger(__name__)

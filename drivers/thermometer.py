@@ -7,7 +7,7 @@ from drivers.mlx90614 import Mlx90614
 from drivers.mlx90640 import device as mlx90640
 from drivers.mlx90640.device import Mlx90640
 from drivers.twins.wires import WorldState
-from station.config import ThermometerConfig
+from station.device_config import ThermometerConfig
 
 
 def open_thermometer(config: ThermometerConfig, world: WorldState | None) -> Mlx90614 | Mlx90640:

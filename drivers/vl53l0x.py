@@ -20,7 +20,7 @@ from typing import Final
 from drivers.i2c import Bus, Link, open_bus
 from drivers.twins.vl53l0x import TwinBus
 from drivers.twins.wires import WorldState
-from station.config import RangeConfig
+from station.device_config import RangeConfig
 from station.ports import DeviceFault
 
 MODEL_ID = 0xEE

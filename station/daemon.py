@@ -25,11 +25,12 @@ from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.clock import SystemClock
 from station.command_desk import CannotReloadError, new_boot_nonce
-from station.config import Config, ConfigError, DoorConfig, LaneConfig
+from station.config import Config, ConfigError, LaneConfig
 from station.core import baseline
 from station.core.events import Kind
 from station.core.facts import Site
 from station.core.scan import is_signed
+from station.device_config import DoorConfig
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, InputChange, Rung

@@ -26,9 +26,10 @@ from drivers.twins.world import World
 from drivers.vl53l0x import open_range_sensor
 from station import guards
 from station.clock import kernel_synced
-from station.config import Config, DoorConfig, LaneConfig
+from station.config import Config, LaneConfig
 from station.core.baseline import Baseline, decode
 from station.core.model import Text
+from station.device_config import DoorConfig
 from station.drift import ailment_of, calibration_of, figures
 from station.journal import FILE
 from station.lane_record import baseline_key

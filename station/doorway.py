@@ -6,11 +6,11 @@ import logging
 from collections.abc import Callable
 
 from station.alarms import Alarms
-from station.config import DoorConfig
 from station.core import door as doors
 from station.core.door import Door, DoorCommand, DoorEvent, DoorState
 from station.core.events import Kind
 from station.core.lane import LaneEvent
+from station.device_config import DoorConfig
 from station.ports import Clock, DeviceFault, InputKind, Outputs
 from station.recorder import Recorder
 

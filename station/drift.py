@@ -5,14 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 
-from station.config import Config, ThermometerConfig
+from station.config import Config
 from station.core.baseline import Baseline, decode, doubt
 from station.core.calibration import FACTORY, Calibration
 from station.core.model import ClockState, Instant, Text
+from station.device_config import ThermometerConfig
+from station.guard_screen import Condition
 from station.health import Ailment
 from station.journal import Journal
 from station.lane_record import baseline_key
-from station.ports import Condition
 from station.wording import told
 
 _KEY = {"old": "health-calibration-old", "drift": "health-calibration-drift"}

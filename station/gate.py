@@ -23,6 +23,16 @@ from station.doorway import Doorway
 from station.drift import DriftWatch
 from station.flow import LaneFlow
 from station.guard_desk import GuardDesk
+from station.guard_screen import (
+    Condition,
+    GuardRequest,
+    HandReading,
+    LaneView,
+    ScreenRequest,
+    SignInAttempt,
+    StationView,
+    VisitorRequest,
+)
 from station.health import Ailment, HealthBoard
 from station.inbox import NO_LINK, Arrival, Inbox
 from station.journal import JournalFault
@@ -31,21 +41,7 @@ from station.mailbox import Mailbox
 from station.noticeboard import NoticeBoard
 from station.papers import paper_ailments
 from station.personal import PersonalFields
-from station.ports import (
-    Clock,
-    Condition,
-    GuardRequest,
-    HandReading,
-    InputKind,
-    LaneView,
-    Outputs,
-    ScreenRequest,
-    Sighting,
-    SignInAttempt,
-    Spoken,
-    StationView,
-    VisitorRequest,
-)
+from station.ports import Clock, InputKind, Outputs, Sighting, Spoken
 from station.recorder import Recorder
 from station.register import Register
 from station.screening import DeviceReport, Screened

@@ -13,8 +13,9 @@ from station.core.fever import hand_readable
 from station.core.model import Instant, Outcome
 from station.core.reasons import Reason
 from station.flow import LaneFlow
+from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
 from station.journal import JournalFault, set_state
-from station.ports import Clock, GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
+from station.ports import Clock
 from station.recorder import Recorder
 from station.signin import STATE, PinDelay, after_failure, pack, unpack
 from station.wording import text

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from station.core.model import Instant, Text
-from station.ports import Condition, HealthView
+from station.guard_screen import Condition, HealthView
 from station.wording import part as part_words
 from station.wording import text
 

@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
-from station.ports import PassageView, StationView
+from station.guard_screen import PassageView, StationView
 
 
 class NoticeBoard:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from station.core.documents import DocumentType
 from station.core.model import ClockState, Instant
 from station.documents import Documents
+from station.guard_screen import Condition
 from station.health import Ailment
-from station.ports import Condition
 
 STALE_STATUS_S = 24 * 3600
 """A status manifest is re-issued hourly; a day without one turns the light amber (pass-format, "Trust")."""

@@ -10,11 +10,11 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from station.config import ThermometerConfig
 from station.core.baseline import Baseline, Relative, threshold
 from station.core.calibration import FACTORY
 from station.core.fever import FACE_FLOOR_C, FeverLimits, Sample, confirmed, estimate
 from station.core.model import Band, TemperatureReading
+from station.device_config import ThermometerConfig
 from station.ports import DeviceFault, RangeSensor, Thermometer
 
 log = logging.getLogger(__name__)

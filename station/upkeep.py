@@ -9,10 +9,10 @@ from pathlib import Path
 from station.config import RetentionConfig
 from station.core.model import Instant, Outcome
 from station.core.retention import DAY_US, Disk
+from station.guard_screen import Condition
 from station.health import Ailment
 from station.inbox import Inbox
 from station.journal import JournalFault
-from station.ports import Condition
 from station.recorder import Recorder
 from station.rehoming import Since, last_rehoming, rehome
 from station.retention import Retention

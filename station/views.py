@@ -10,7 +10,7 @@ from station.core.model import Decision, Direction, Outcome, Text
 from station.core.reasons import Reason
 from station.core.signals import Signal
 from station.flow import FORGIVABLE, LaneFlow
-from station.ports import LaneView, PassageView
+from station.guard_screen import LaneView, PassageView
 from station.wording import holder, next_step, reason, text
 
 _BY_NUMBER = frozenset({Reason.CLOCK_LOST, Reason.CLOCK_UNSURE, Reason.NONCE_NEEDED, Reason.LIVE_WRONG_NONCE})

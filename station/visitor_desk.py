@@ -12,7 +12,8 @@ from station.core.documents import KeyEntry, kid_of
 from station.core.events import Kind
 from station.core.model import Credential, Direction, Instant, PassClass
 from station.documents import Documents
-from station.ports import Clock, VisitorAnswer, VisitorRequest
+from station.guard_screen import VisitorAnswer, VisitorRequest
+from station.ports import Clock
 from station.recorder import Recorder
 from station.wording import text
 

@@ -14,7 +14,7 @@ from drivers.camera.recorded import FolderCamera, VideoCamera
 from drivers.camera.v4l2 import V4l2Camera
 from drivers.twins.scene_camera import SceneCamera
 from drivers.twins.world import World
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import Camera, DeviceFault
 
 __all__ = ["open_camera"]

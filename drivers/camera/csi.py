@@ -9,7 +9,7 @@ import numpy as np
 
 from drivers.camera.controls import MissingControls
 from drivers.exposure import Exposure, Limits
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DeviceFault, Frame
 
 _MANUAL_FOCUS, _CONTINUOUS_FOCUS = 0, 2

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from drivers.camera.controls import Adjustable
 from drivers.exposure import Exposure, Governor, is_burnt_screen, meter
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import Camera, Gray
 
 _ASKED_EVERY_S = 0.5

@@ -10,7 +10,7 @@ import numpy as np
 
 from drivers.camera.v4l2 import luma
 from drivers.twins.pacing import Pacer
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DeviceFault, Frame, Gray
 
 SHOWN_S = 1.0

@@ -13,7 +13,7 @@ import numpy as np
 from drivers.camera.controls import MissingControls
 from drivers.camera.v4l2_controls import V4l2Controls
 from drivers.exposure import Exposure, Limits
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DeviceFault, Frame, Gray
 
 _MIN_FPS = 15.0

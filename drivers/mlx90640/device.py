@@ -43,7 +43,7 @@ from drivers.mlx90640.registers import (
 )
 from drivers.twins.mlx90640 import TwinBus
 from drivers.twins.wires import WorldState
-from station.config import ThermometerConfig
+from station.device_config import ThermometerConfig
 from station.ports import DeviceFault, ThermalSample
 
 BUSY_SHARE = 0.7

@@ -13,7 +13,7 @@ import numpy as np
 from drivers.twins.pacing import Pacer
 from drivers.twins.scene import EMPTY, Scene, SceneError, render
 from drivers.twins.world import World
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DeviceFault, Frame
 
 

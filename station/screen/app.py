@@ -37,7 +37,15 @@ from starlette.types import ASGIApp
 
 from station import guards
 from station.core.model import Text
-from station.ports import Gate, GuardRequest, GuardVerb, HandReading, ScreenRequest, SignInAttempt, VisitorRequest
+from station.guard_screen import (
+    Gate,
+    GuardRequest,
+    GuardVerb,
+    HandReading,
+    ScreenRequest,
+    SignInAttempt,
+    VisitorRequest,
+)
 from station.screen import texts
 from station.screen.auth import COOKIE, Sessions
 from station.screen.codes import number_drawing

@@ -11,7 +11,8 @@ from pathlib import Path
 import uvicorn
 
 from station.config import ScreenConfig
-from station.ports import DeviceFault, Gate
+from station.guard_screen import Gate
+from station.ports import DeviceFault
 from station.screen.app import Application
 
 MAX_CONNECTIONS = 64

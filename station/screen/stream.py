@@ -19,7 +19,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from station.core.signals import PATTERNS
-from station.ports import Gate, StationView
+from station.guard_screen import Gate, StationView
 
 MAX_SCREENS = 8
 HEARTBEAT_S = 1.0

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from station.core.model import Text
-from station.ports import VisitorAnswer
+from station.guard_screen import VisitorAnswer
 from station.screen.codes import drawing
 from station.wording import text
 

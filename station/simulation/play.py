@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from station.config import CameraConfig, Config, LaneConfig, StationConfig, ThermometerConfig, TrustConfig, VoiceConfig
+from station.config import Config, LaneConfig, StationConfig, TrustConfig, VoiceConfig
 from station.core import announcement_source, policy_source
 from station.core.events import Kind, decode
 from station.core.facts import Site
 from station.core.model import Band, ClockState, TemperatureReading
+from station.device_config import CameraConfig, ThermometerConfig
 from station.documents import Documents
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, InputChange
+from station.guard_screen import GuardRequest, GuardVerb
 from station.health import HealthBoard
-from station.ports import DecodedCode, DeviceFault, GuardRequest, GuardVerb, InputKind, Release, Sighting
+from station.ports import DecodedCode, DeviceFault, InputKind, Release, Sighting
 from station.recorder import Recorder
 from station.register import Register
 from station.reserve import Reserve

@@ -12,8 +12,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from station.config import DoorConfig, Identifier, RelayConfig, Zone
+from station.config import Zone
 from station.core.model import Direction
+from station.device_config import DoorConfig, Identifier, RelayConfig
 
 Moment = Annotated[float, Meta(ge=0, le=10_000_000)]
 

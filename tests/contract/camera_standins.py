@@ -15,7 +15,7 @@ from drivers.camera import open_camera, v4l2_controls
 from drivers.decoder.zxing import ZxingDecoder
 from drivers.reader import ReaderWorker
 from drivers.twins.scene import Scene, render
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DeviceFault, Sighting
 
 

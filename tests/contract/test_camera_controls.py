@@ -18,7 +18,7 @@ from drivers.camera.controls import Adjustable
 from drivers.camera.metering import Meter
 from drivers.decoder.zxing import ZxingDecoder
 from drivers.exposure import HIGHEST_GRAY, LOWEST_GRAY, Exposure, Limits, meter
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DecodedCode
 from tests.contract.camera_standins import FakePicamera2, UvcCapture, Watched, config, phone_at_night
 

@@ -17,20 +17,11 @@ from gpiozero.pins.mock import MockFactory
 from drivers.inputs import SETTLE_S, LaneInputs
 from drivers.outputs import LaneOutputs
 from station.clock import SystemClock
-from station.config import (
-    ButtonConfig,
-    CameraConfig,
-    Config,
-    DoorConfig,
-    LaneConfig,
-    PathsConfig,
-    RelayConfig,
-    StationConfig,
-    TrustConfig,
-)
+from station.config import Config, LaneConfig, PathsConfig, StationConfig, TrustConfig
 from station.core.events import decode
 from station.core.facts import Site
 from station.core.model import Direction
+from station.device_config import ButtonConfig, CameraConfig, DoorConfig, RelayConfig
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, InputChange

@@ -16,7 +16,7 @@ from drivers import inputs as module
 from drivers.debounce import PATIENCE, Debouncer
 from drivers.inputs import LaneInputs
 from drivers.outputs import LaneOutputs
-from station.config import ButtonConfig, DoorConfig, RelayConfig
+from station.device_config import ButtonConfig, DoorConfig, RelayConfig
 from station.ports import DeviceFault, InputKind, Release
 
 RELAY, CONTACT, REX, FIRE, TAMPER = 17, 22, 24, 5, 16

@@ -24,7 +24,8 @@ from drivers.light import (
     drive_dark,
     open_light,
 )
-from station.config import CameraConfig, ConfigError, parse
+from station.config import ConfigError, parse
+from station.device_config import CameraConfig
 from station.ports import DeviceFault
 from tests.contract.camera_standins import Watched, config
 

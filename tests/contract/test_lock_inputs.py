@@ -12,7 +12,7 @@ import pytest
 
 from drivers.inputs import LaneInputs
 from drivers.outputs import LaneOutputs
-from station.config import ButtonConfig, DoorConfig, RelayConfig
+from station.device_config import ButtonConfig, DoorConfig, RelayConfig
 from station.ports import InputKind, Release
 
 RELAY = 17

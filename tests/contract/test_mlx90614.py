@@ -11,7 +11,7 @@ from smbus2 import i2c_msg
 from drivers import i2c, mlx90614
 from drivers.mlx90614 import Mlx90614, celsius, open_thermometer, pec
 from drivers.twins.mlx90614 import TwinBus, _crc8
-from station.config import ThermometerConfig
+from station.device_config import ThermometerConfig
 from station.ports import DeviceFault
 from tests.contract.sensor_bench import Room, on_hardware
 

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from drivers import pins
 from drivers.outputs import LaneOutputs, drive_safe, needed_pull, safe_levels
 from drivers.patterns import phase
-from station.config import Config, DoorConfig, HardwareConfig, LedConfig, RelayConfig, parse
+from station.config import Config, HardwareConfig, parse
 from station.core.signals import PATTERNS, Signal
+from station.device_config import DoorConfig, LedConfig, RelayConfig
 from station.ports import DeviceFault, Release
 
 RELAY, RED, GREEN, BLUE, BUZZER = 17, 12, 18, 20, 4

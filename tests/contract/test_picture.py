@@ -14,7 +14,7 @@ from drivers.camera.quality import Quality, assess
 from drivers.camera.region import cut
 from drivers.decoder.zxing import ZxingDecoder
 from drivers.twins.scene import Scene, render
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DecodedCode, Frame
 from tests.contract.camera_standins import Watched, config
 

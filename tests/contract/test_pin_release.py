@@ -13,7 +13,8 @@ import pytest
 
 from drivers.outputs import LaneOutputs, drive_safe
 from drivers.twins.world import World
-from station.config import DoorConfig, LedConfig, RelayConfig, parse
+from station.config import parse
+from station.device_config import DoorConfig, LedConfig, RelayConfig
 
 HOME = Path(__file__).resolve().parents[2]
 RELAY, GREEN = 17, 18

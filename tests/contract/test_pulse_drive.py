@@ -9,7 +9,7 @@ import time
 import pytest
 
 from drivers.outputs import LaneOutputs
-from station.config import DoorConfig, RelayConfig
+from station.device_config import DoorConfig, RelayConfig
 from station.ports import Release
 
 RELAY, PULSE_S = 17, 0.4

@@ -16,7 +16,7 @@ from drivers import reader
 from drivers.decoder import make_decoder
 from drivers.reader import ReaderWorker
 from drivers.twins.scene import Scene, render
-from station.config import CameraConfig
+from station.device_config import CameraConfig
 from station.ports import DecodedCode, DeviceFault, Frame, Gray, Sighting
 
 PATIENCE_S = 10.0

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from drivers.twins.vl53l0x import TwinBus
 from drivers.vl53l0x import FARTHEST_MM, Vl53l0x, decode_timeout, encode_timeout, open_range_sensor
-from station.config import RangeConfig
+from station.device_config import RangeConfig
 from station.ports import DeviceFault
 from tests.contract.sensor_bench import Disturbed, Hours, Room, on_hardware
 

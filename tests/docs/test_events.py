@@ -16,8 +16,8 @@ from station.core.lane import LaneCommand
 from station.core.model import Instant
 from station.flow import _ENDED
 from station.guard_desk import GuardDesk
+from station.guard_screen import SignInAttempt
 from station.journal import Journal
-from station.ports import SignInAttempt
 from station.recorder import Recorder
 from station.reserve import Reserve
 from station.simulation.play import Player

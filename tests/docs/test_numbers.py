@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from station.config import ThermometerConfig
 from station.core import credential, documents, fever, presentation, status, timekeeping
+from station.device_config import ThermometerConfig
 from station.documents import MOST_WAITING
 from station.papers import STALE_STATUS_S
 from station.reserve import SIZE

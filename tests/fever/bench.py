@@ -17,7 +17,7 @@ import matplotlib as mpl
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-from station.config import BaselineConfig, ThermometerConfig
+from station.device_config import BaselineConfig, ThermometerConfig
 from tests.fever.population import FEVER_C
 from tests.fever.screenings import TRIES, WAYS, Case, area, endings, run, sensitivity_at
 

@@ -11,11 +11,12 @@ from gpiozero.pins.mock import MockFactory
 
 from drivers.outputs import LaneOutputs
 from station.command_desk import CommandDesk
-from station.config import CameraConfig, Config, DoorConfig, LaneConfig, PathsConfig, RelayConfig, StationConfig
+from station.config import Config, LaneConfig, PathsConfig, StationConfig
 from station.config import TrustConfig as Trust
 from station.core.events import Event, Kind, decode
 from station.core.facts import Site
 from station.core.model import Direction
+from station.device_config import CameraConfig, DoorConfig, RelayConfig
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread

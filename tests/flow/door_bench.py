@@ -8,9 +8,9 @@ from typing import Any
 from gpiozero.pins.mock import MockFactory
 
 from drivers.outputs import LaneOutputs
-from station.config import ButtonConfig, DoorConfig, RelayConfig
 from station.core.events import Kind, decode
 from station.core.lane import LaneEvent
+from station.device_config import ButtonConfig, DoorConfig, RelayConfig
 from station.doorway import Doorway
 from station.journal import Journal
 from station.ports import InputKind

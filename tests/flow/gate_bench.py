@@ -11,19 +11,21 @@ import apsw
 from gpiozero.pins.mock import MockFactory
 
 from drivers.outputs import LaneOutputs
-from station.config import CameraConfig, Config, DoorConfig, LaneConfig, PathsConfig, RelayConfig, StationConfig
+from station.config import Config, LaneConfig, PathsConfig, StationConfig
 from station.config import TrustConfig as Trust
 from station.core.events import Event, Kind, decode
 from station.core.facts import Site
 from station.core.model import Direction
+from station.device_config import CameraConfig, DoorConfig, RelayConfig
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, Rung
+from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb
 from station.health import HealthBoard
 from station.inbox import Inbox
 from station.journal import Journal
 from station.mailbox import Mailbox
-from station.ports import DecodedCode, GuardAnswer, GuardRequest, GuardVerb, Sighting
+from station.ports import DecodedCode, Sighting
 from station.recorder import Recorder
 from station.records import open_documents
 from station.register import Register

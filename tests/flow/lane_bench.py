@@ -10,11 +10,12 @@ from pathlib import Path
 from gpiozero.pins.mock import MockFactory
 
 from drivers.outputs import LaneOutputs
-from station.config import ButtonConfig, CameraConfig, DoorConfig, LaneConfig, RelayConfig, ThermometerConfig
+from station.config import LaneConfig
 from station.core.events import Event, Kind, decode
 from station.core.facts import Site
 from station.core.model import Decision, Direction, Instant
 from station.core.timekeeping import ClockMemory, ClockReading, judge, raise_floor, remember, tell
+from station.device_config import ButtonConfig, CameraConfig, DoorConfig, RelayConfig, ThermometerConfig
 from station.documents import Documents
 from station.doorway import Doorway
 from station.flow import LaneFlow

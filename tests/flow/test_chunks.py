@@ -9,10 +9,11 @@ import apsw
 import pytest
 
 from station.chunks import find
-from station.config import CameraConfig, Config, DoorConfig, LaneConfig, PathsConfig, RelayConfig, StationConfig
+from station.config import Config, LaneConfig, PathsConfig, StationConfig
 from station.config import TrustConfig as Trust
 from station.core.model import Direction, Status
 from station.core.status import PREFIX_BYTES, ChunkDelta, difference, write_deltas
+from station.device_config import CameraConfig, DoorConfig, RelayConfig
 from station.documents import Documents, Taken, Waiting
 from station.inbox import Inbox
 from station.journal import Journal

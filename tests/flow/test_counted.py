@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from station.config import ButtonConfig, DoorConfig, RelayConfig
 from station.core.events import Kind
 from station.core.model import PassClass
 from station.core.reasons import Reason
+from station.device_config import ButtonConfig, DoorConfig, RelayConfig
 from station.ports import InputKind
 from tests.core.issuing import pass_text, rule
 from tests.flow.lane_bench import RELAY, LaneBench

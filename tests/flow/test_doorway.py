@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from station.config import RelayConfig
 from station.core.lane import LaneEvent
+from station.device_config import RelayConfig
 from station.ports import DeviceFault, InputKind
 from tests.flow.door_bench import DoorBench
 

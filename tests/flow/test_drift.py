@@ -12,10 +12,10 @@ from station.config import parse
 from station.core.baseline import Baseline, Relative
 from station.core.model import ClockState, Instant
 from station.drift import DriftWatch
+from station.guard_screen import Condition
 from station.health import HealthBoard
 from station.journal import Journal, set_state
 from station.lane_record import baseline_key
-from station.ports import Condition
 
 DAY = dt.date(2026, 3, 1)
 TOML = """

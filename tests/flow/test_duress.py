@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from station.core.events import FIELDS, Kind, decode
 from station.guard_desk import GuardDesk
-from station.ports import GuardAnswer, GuardRequest, GuardVerb, SignInAttempt, VisitorAnswer, VisitorRequest
+from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb, SignInAttempt, VisitorAnswer, VisitorRequest
 from station.recorder import DURESS
 from station.screen.stream import render
 from tests.core.issuing import pass_text, rule
+from tests.flow.gate_bench import Bench
 from tests.flow.lane_bench import LaneBench
 from tests.flow.signed_papers import papers
-from tests.flow.gate_bench import Bench
 
 GUEST = pass_text(cti=b"\x05" * 8)
 DEEDS = ("open", "dismiss", "forgive", "visitor", "show", "wait", "restart")

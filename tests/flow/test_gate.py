@@ -13,7 +13,7 @@ from station.core.events import Kind
 from station.core.model import ClockState
 from station.core.passback import Peers
 from station.core.peers import payload
-from station.ports import GuardAnswer, GuardVerb, VisitorAnswer, VisitorRequest
+from station.guard_screen import GuardAnswer, GuardVerb, VisitorAnswer, VisitorRequest
 from station.wording import text
 from tests.core.issuing import (
     CENTRAL,

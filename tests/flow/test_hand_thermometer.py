@@ -13,7 +13,7 @@ from station.core.fever import by_hand, hand_readable
 from station.core.lane import LaneState
 from station.core.model import Band, Direction, TemperatureReading
 from station.guard_desk import GuardDesk
-from station.ports import GuardAnswer, HandReading
+from station.guard_screen import GuardAnswer, HandReading
 from station.views import lane_view
 from station.wording import text
 from tests.core.issuing import pass_text, rule

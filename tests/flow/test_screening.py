@@ -9,9 +9,9 @@ from datetime import date
 
 import pytest
 
-from station.config import BaselineConfig, CalibrationConfig, ThermometerConfig
 from station.core.baseline import Baseline
 from station.core.model import Band
+from station.device_config import BaselineConfig, CalibrationConfig, ThermometerConfig
 from station.ports import DeviceFault, ThermalSample
 from station.screening import DeviceReport, Screened, ScreeningWorker, longest_screening_us
 

@@ -8,8 +8,8 @@ from queue import Queue
 import pytest
 
 from station import screening
-from station.config import ThermometerConfig
 from station.core.model import Band
+from station.device_config import ThermometerConfig
 from station.ports import ThermalSample
 from station.screening import DeviceReport, Screened, ScreeningWorker
 

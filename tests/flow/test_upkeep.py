@@ -11,7 +11,7 @@ from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Outcome
 from station.core.retention import Limits
-from station.ports import Condition
+from station.guard_screen import Condition
 from station.schema import SYNC_DDL
 from station.wording import part
 from tests.core.issuing import pass_text, rule

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import x25519
 
 from station import visitor_key
-from station.config import CameraConfig, Config, DoorConfig, LaneConfig, PathsConfig, RelayConfig, StationConfig
+from station.config import Config, LaneConfig, PathsConfig, StationConfig
 from station.config import TrustConfig as Trust
 from station.core import base45, scan
 from station.core.credential import parse
@@ -20,7 +20,8 @@ from station.core.documents import kid_of
 from station.core.events import Kind, decode
 from station.core.model import Credential, Direction, PassClass, Rejected
 from station.core.reasons import Reason
-from station.ports import VisitorAnswer, VisitorRequest
+from station.device_config import CameraConfig, DoorConfig, RelayConfig
+from station.guard_screen import VisitorAnswer, VisitorRequest
 from station.recorder import Recorder
 from station.reserve import Reserve
 from station.visitor_desk import VisitorDesk

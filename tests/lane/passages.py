@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from station.challenge import Challenge
-from station.config import ButtonConfig, CameraConfig, DoorConfig, LaneConfig, RelayConfig
+from station.config import LaneConfig
 from station.core.events import Kind, Payload
 from station.core.facts import Site
 from station.core.model import Credential, Direction, Instant
 from station.core.policy import Policy
 from station.core.signals import Signal
 from station.core.status import StatusList
+from station.device_config import ButtonConfig, CameraConfig, DoorConfig, RelayConfig
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.journal import Change

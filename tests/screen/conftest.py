@@ -17,7 +17,7 @@ from station.config import ScreenConfig
 from station.core.model import Direction, Outcome
 from station.core.reasons import Reason
 from station.core.signals import Signal
-from station.ports import (
+from station.guard_screen import (
     Condition,
     GuardAnswer,
     GuardRequest,

@@ -12,7 +12,8 @@ import pytest
 from station import guards
 from station.config import ScreenConfig
 from station.core.signals import PATTERNS
-from station.ports import DeviceFault, GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
+from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
+from station.ports import DeviceFault
 from station.screen import app, stream
 from station.screen.serve import ScreenServer
 

@@ -10,7 +10,7 @@ import pytest
 from station.core.model import Direction, Outcome
 from station.core.reasons import Reason
 from station.core.signals import PATTERNS, Signal
-from station.ports import Condition, GuardRequest, HandReading, HealthView, StationView
+from station.guard_screen import Condition, GuardRequest, HandReading, HealthView, StationView
 from tests.browser import needs_chromium
 
 from .conftest import NAME, PIN, a_view, both, lane, passage, sign_in, snapshot

@@ -10,7 +10,7 @@ import pytest
 
 from station.core.reasons import Reason
 from station.core.signals import PATTERNS, Signal
-from station.ports import GuardRequest, GuardVerb
+from station.guard_screen import GuardRequest, GuardVerb
 from station.wording import reason, text
 from tests.browser import needs_chromium
 

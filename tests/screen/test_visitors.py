@@ -15,7 +15,7 @@ from station.core import credential, scan
 from station.core.documents import KeyEntry, Role, TrustBundle, kid_of
 from station.core.model import Credential, Direction, PassClass
 from station.core.succession import with_own_key
-from station.ports import SignInAttempt, VisitorAnswer, VisitorRequest
+from station.guard_screen import SignInAttempt, VisitorAnswer, VisitorRequest
 from station.screen import app
 from station.wording import text
 from tests.browser import needs_chromium

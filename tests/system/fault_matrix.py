@@ -19,11 +19,12 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
-from station.config import ButtonConfig, DoorConfig, RelayConfig
 from station.core.events import Event, Kind, decode
 from station.core.lane import LaneState
+from station.device_config import ButtonConfig, DoorConfig, RelayConfig
+from station.guard_screen import Condition
 from station.health import Ailment, HealthBoard
-from station.ports import Condition, InputKind
+from station.ports import InputKind
 from station.simulation.play import Player
 from station.simulation.scenario import LaneSource, PassSource, Scenario, Step
 from station.simulation.timeline import Timeline
