@@ -15,7 +15,6 @@ from sync.central.database import Database, ensure, now_us
 
 UNHEARD = "unheard"
 """Outcome where the broker had nobody to pass the command on to; an answer that comes all the same takes its place."""
-TRIES = 5
 c, t = tables.command.c, tables.command_text.c
 
 
@@ -75,16 +74,10 @@ class CommandTable(Database):
 
     def issue(self, to: Addressee, order: Order, sign: Callable[[int], bytes]) -> str:
         """Store a command under the station's next counter; return its id. `sign(counter)` makes its bytes."""
-        for left in reversed(range(TRIES)):
-            try:
-                return self._issue(to, order, sign)
-            except sa.exc.IntegrityError:  # somebody else has just taken this counter
-                if not left:
-                    raise
-        raise AssertionError("unreachable")
-
-    def _issue(self, to: Addressee, order: Order, sign: Callable[[int], bytes]) -> str:
         with self._engine.begin() as db:
+            # Whoever holds the station's row takes its next counter; a station that never spoke gets a row here.
+            ensure(db, tables.station, id=to.station, first_seen_us=now_us(), last_seen_us=0)
+            db.execute(sa.select(tables.station.c.id).where(tables.station.c.id == to.station).with_for_update())
             # A database restored from a backup learns from a refusal how far the station is.
             last = sa.select(sa.func.max(c.counter), sa.func.max(c.station_counter)).where(c.station == to.station)
             counter = max(seen or 0 for seen in db.execute(last).one()) + 1

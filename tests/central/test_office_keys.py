@@ -341,7 +341,7 @@ def test_the_bundle_names_the_key_for_personal_fields(bureau: Bureau) -> None:
     path = bureau.folder / "personal" / "personal.key"
     sealer = Sealer(trust.personal or b"")
     key = open_key(sealer.sealed_key, read_personal(path))
-    assert unseal(key, 1, 2, sealer.seal(1, 2, Personal("王*"))) == Personal("王*")
+    assert unseal(key, sealer.seal(Personal("王*"))) == Personal("王*")
     assert modes(bureau.folder)["personal/personal.key"] == 0o600
     with pytest.raises(KeyringError, match="never overwritten"):
         bureau.keyring.personal.create()

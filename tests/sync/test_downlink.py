@@ -49,7 +49,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     found.store.close()
 
 
-@pytest.mark.parametrize("kind", ["trust", "policy", "status", "status-chunk", "status-delta", "roots"])
+@pytest.mark.parametrize("kind", ["trust", "policy", "status", "status-chunk", "status-delta", "roots", "announcement"])
 @pytest.mark.parametrize("scope", ["all", ZONE])
 def test_known_documents_go_into_the_inbox_untouched(desk: Desk, kind: str, scope: str) -> None:
     """Each known type, of all and of this zone, is stored as received, and only once."""
@@ -61,7 +61,7 @@ def test_known_documents_go_into_the_inbox_untouched(desk: Desk, kind: str, scop
 @pytest.mark.parametrize(
     ("topic", "payload"),
     [
-        ("gs/1/doc/all/announcement/0", b"x"),
+        ("gs/1/doc/all/weather/0", b"x"),
         ("gs/1/doc/999999999999/policy/0", b"x"),
         ("gs/1/doc/all/policy", b"x"),
         ("gs/1/doc/all/policy/0/1", b"x"),
