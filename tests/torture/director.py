@@ -22,8 +22,8 @@ from tests.torture.gates import Gate
 from tests.torture.servers import Collector, Postgres
 
 WEIGHTS = {"broker": 3, "collector": 5, "postgres": 3, "station": 4, "sync": 5}
-MEAN_DOWN_S = 0.7
-LONGEST_DOWN_S = 3.0
+MEAN_DOWN_S = 1.5
+LONGEST_DOWN_S = 5.0
 EVERY_KILLS = {"clock": 15, "station disk": 25, "card": 45, "backup": 70, "database disk": 90}
 """After about so many kills each of these happens once more."""
 FULL_S = 1.0

@@ -70,12 +70,16 @@ class Gate:
         return self._sync is not None and self._sync.running()
 
     def start_writer(self) -> None:
-        """Start the writer; does not wait."""
+        """Start the writer unless it runs; does not wait."""
+        if self.writing:
+            return
         line = [sys.executable, "-m", "tests.torture.writer", str(self.folder), self.name, str(self._rate)]
         self._writer = Process(line, self.folder / "writer.log")
 
     def start_sync(self) -> None:
-        """Start gate-sync; does not wait."""
+        """Start gate-sync unless it runs; does not wait."""
+        if self.syncing:
+            return
         if self._believer:
             line = [sys.executable, "-m", "tests.torture.believer", str(self.folder), self.name, str(self._port)]
         else:

@@ -64,7 +64,9 @@ class Postgres:
         return self._child is not None and self._child.poll() is None
 
     def start(self) -> None:
-        """Start the server; it recovers by itself. Does not wait."""
+        """Start the server unless it runs; it recovers by itself. Does not wait."""
+        if self.up:
+            return
         options = ("listen_addresses=", "max_wal_size=128MB", "min_wal_size=32MB", "shared_buffers=64MB")
         line = [_binary("postgres"), "-D", str(self._data), "-k", str(self.folder)]
         line += [part for option in options for part in ("-c", option)]
@@ -165,7 +167,9 @@ class Collector:
         return self._process is not None and self._process.running()
 
     def start(self) -> None:
-        """Start it; does not wait."""
+        """Start it unless it runs; does not wait."""
+        if self.up:
+            return
         self._process = Process(
             command("gate-central", "serve", "--config", str(self.config)), self._folder / f"{self.name}.log"
         )
