@@ -79,10 +79,16 @@ class Flights:
         return progress
 
     def give_up(self, now: float) -> Span | None:
-        """Forget those whose time is up; return the first and last row of them, None where there are none."""
+        """Forget those whose time is up; return the first and last row of them, None where there are none.
+
+        The wait grows where a repetition is not answered either. One batch lost, as by a collector that died with it,
+        is no reason to wait longer for the others.
+        """
         lost = [flight for flight in self._flying if flight.due <= now]
         if not lost:
             return None
+        if not all(flight.fresh for flight in lost):
+            self._patience.disappointed()
         self._flying = [flight for flight in self._flying if flight.due > now]
         return lost[0].first, lost[-1].last
 

@@ -231,7 +231,6 @@ class Uplink:
         flying = len(self._flights)
         if lost := self._flights.give_up(now):
             self.retransmitted += flying - len(self._flights)
-            self._patience.disappointed()
             log.info("no acknowledgement of rows %d to %d: sending them again", *lost)
         while len(self._flights) < self._window():
             span = self._selection.next(self._stream, self._at, self._flights.spans())

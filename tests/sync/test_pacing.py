@@ -127,3 +127,18 @@ def test_small_messages_are_not_held_back(broker: Broker) -> None:
     assert isinstance(connected, socket.socket)
     assert connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     link.close()
+
+
+def test_one_lost_batch_makes_nobody_wait_longer() -> None:
+    """What is lost once goes again after the least wait, twice the least in all; only then does the wait grow."""
+    flights = Flights(Patience(TimersConfig(), random.Random(1)))
+    flights.start((1, 5), 1, 0.0)
+    assert flights.give_up(4.9) is None
+    assert flights.give_up(5.0) == (1, 5)
+    flights.start((1, 5), 2, 5.0)
+    flights.start((6, 9), 3, 5.0)
+    assert flights.due() == [10.0, 10.0]
+    assert flights.give_up(10.0) == (1, 9)
+    flights.start((1, 9), 4, 10.0)
+    (due,) = flights.due()
+    assert 15.0 < due <= 20.0
