@@ -13,7 +13,7 @@ from tests.sync_bench import sizes
 from tests.sync_bench.feed import Broker
 from tests.sync_bench.peers import PEERS, Place, ours
 from tests.sync_bench.report import Figure, Runs, exit_code, page
-from tests.sync_bench.traffic import Journal, journal, rows, told
+from tests.sync_bench.traffic import Journal, journal, rows, sealed, told
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,10 @@ def test_traffic_is_that_of_its_seed(stream: Journal) -> None:
 def test_bytes_on_the_wire_are_within_the_bar(stream: Journal) -> None:
     """In batches of fifty and more an event takes at most 42 bytes, packet header and properties included."""
     assert sizes.packet(stream, 1, 50) > len(wire.encode_batch(stream.batch(1, 50))) + 80
-    assert sizes.per_event(journal(rows(told(5, 1000), 1000)))[50] <= 42
+    happened = told(5, 1000)
+    assert sizes.per_event(journal(rows(happened, 1000)))[50] <= 42
+    known, texts = sealed(happened, 5)
+    assert sizes.per_event(journal(rows(known, 1000), texts))[50] <= 75
 
 
 @pytest.mark.parametrize(("name", "count"), [("ours", 5000), ("naive", 200)])

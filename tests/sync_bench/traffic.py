@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from itertools import cycle, islice
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from station.core import events
 from station.core.events import Kind, Payload
 from station.core.model import Credential, Instant
+from station.core.sealing import Personal, Sealer, written
 from station.journal import Change
 from station.ports import DecodedCode, InputKind, Sighting
 from sync import wire
@@ -20,6 +22,7 @@ from tests.core import issuing
 from tests.lane.passages import Passages
 
 PEOPLE = 2000
+WITH_PLATE = 0.2
 BOOT = "5f3a91c0"
 Told = tuple[Kind, Payload, Instant]
 
@@ -75,12 +78,32 @@ def rows(told: Iterable[Told], count: int) -> Iterator[bytes]:
         yield events.encode(seq, now, BOOT, kind, payload)
 
 
+def sealed(told: Iterable[Told], seed: int) -> tuple[list[Told], list[str]]:
+    """Return what the events tell where the office has a key for names and plates, and the texts beside them.
+
+    Every decision knows a masked name, one in five a plate too.
+    """
+    dice = random.Random(seed)
+    sealer = Sealer(X25519PrivateKey.generate().public_key().public_bytes_raw())
+    found, texts = list[Told](), list[str]()
+    for kind, payload, now in told:
+        fields, text = dict[str, object](), ""
+        if kind is Kind.DECISION:
+            plate = f"粤B{dice.randrange(100_000):05}" if dice.random() < WITH_PLATE else ""
+            made = sealer.seal(Personal(dice.choice("王李张刘陈杨赵黄周吴") + "*", plate))
+            fields, text = {"sealed": written(made.mark)}, written(made.text)
+        found.append((kind, {**payload, **fields}, now))
+        texts.append(text)
+    return found, texts
+
+
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """A journal's rows and the hashes after each, `heads[0]` before the first."""
+    """A journal's rows and the hashes after each, `heads[0]` before the first; `texts`: what is sealed beside them."""
 
     raws: list[bytes]
     heads: list[bytes]
+    texts: list[str]
 
     def batch(self, first: int, last: int, epoch: int = 1) -> wire.Batch:
         """Return rows `first` to `last` as they travel."""
@@ -91,12 +114,13 @@ class Journal:
             prev_hash=self.heads[first - 1].hex(),
             last_hash=self.heads[last].hex(),
             events=[msgspec.Raw(raw) for raw in self.raws[first - 1 : last]],
+            sealed=self.texts[first - 1 : last],
         )
 
 
-def journal(raws: Iterable[bytes]) -> Journal:
+def journal(raws: Iterable[bytes], texts: Iterable[str] = ()) -> Journal:
     """Chain rows."""
-    found = Journal([], [events.GENESIS])
+    found = Journal([], [events.GENESIS], list(texts))
     for raw in raws:
         found.raws.append(raw)
         found.heads.append(hashlib.sha256(found.heads[-1] + raw).digest())
