@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 
 import sqlalchemy as sa
@@ -28,6 +29,17 @@ def add(commands: Commands) -> None:
         ("restored", _restored, "after a restore from a backup: let every station send again what is missing"),
     ):
         with_config(action(database, name, partial(with_database, work), about))
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    """Give the open store at a URL."""
+    store = Store(url)
+    try:
+        store.open()
+        yield store
+    finally:
+        store.close()
 
 
 def with_database(work: Work, options: argparse.Namespace) -> Iterator[str]:
@@ -56,10 +68,6 @@ def _upgrade(url: str) -> Iterator[str]:
 
 
 def _restored(url: str) -> Iterator[str]:
-    store = Store(url)
-    try:
-        store.open()
+    with opened(url) as store:
         yield f"generation {store.generation} to {store.new_generation()}"
         yield "Stations say hello again with their next batch, and send what this database has forgotten."
-    finally:
-        store.close()

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import logging
-import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import sqlalchemy as sa
-import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -19,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sync import enrolment_wire as wire
-from sync.central import authority
+from sync.central import authority, web
 from sync.central.certificate_table import CertificateTable, RefusedError
 from sync.central.config import EnrolmentConfig
 from sync.central.enrolment_desk import Desk
@@ -31,7 +28,6 @@ log = logging.getLogger(__name__)
 
 TOGETHER_PER_MINUTE = 1200
 MOST_CONNECTIONS = 256
-_BACKLOG = 256
 _STATUS = {"unknown-code": 403, "code-used": 409, "code-expired": 403, "other-station": 409, "revoked": 403}
 
 M = TypeVar("M", bound=wire.Message)
@@ -123,37 +119,12 @@ def serve(
     context = tls_context(config)
     desk = Desk(authority.load(config.authority), read_roots(config.roots), table, config.life_days)
     endpoint = Endpoint(desk, Rate(config.tries_per_minute, max(TOGETHER_PER_MINUTE, config.tries_per_minute)), clock)
-    listener = _bind(config.host, config.port)
-    settings = uvicorn.Config(
-        endpoint.application(),
-        log_config=None,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        date_header=False,
-        proxy_headers=False,
-        lifespan="off",
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=5,
-        timeout_graceful_shutdown=2,
-    )
-    settings.load()
-    settings.ssl = context  # uvicorn's own would take TLS 1.2, and files only
-    shown = f"[{config.host}]" if ":" in config.host else config.host
-    ready(f"https://{shown}:{listener.getsockname()[1]}/")
-    with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
-        uvicorn.Server(settings).run(sockets=[listener])
-
-
-def _bind(host: str, port: int) -> socket.socket:
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError, UnicodeError) as error:
-        raise ConfigError(
-            f"{host} port {port} cannot be listened on ({error}) - at `$.enrolment`; stop what listens there "
-            "(ss -ltnp), or name another host or port"
-        ) from error
+        listener = web.bind(config.host, config.port)
+    except web.AddressError as error:
+        raise ConfigError(f"{error} - at `$.enrolment`") from error
+    server = web.settings(endpoint.application(), limit_concurrency=MOST_CONNECTIONS, timeout_keep_alive=5)
+    server.load()
+    server.ssl = context  # uvicorn's own would take TLS 1.2, and files only
+    ready(web.address("https", config.host, listener))
+    web.run(server, listener)

@@ -5,17 +5,15 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sync.central import skip
 from sync.central.arguments import Commands, action, group, with_office
-from sync.central.database_commands import with_database
+from sync.central.database_commands import opened, with_database
 from sync.central.document_commands import with_config
 from sync.central.keys import Keyring
 from sync.central.lost_table import Lost
 from sync.central.office_trust import newest_bundle
-from sync.central.store import Store
 
 
 def add(commands: Commands) -> None:
@@ -37,19 +35,9 @@ def hexadecimal(text: str) -> int:
     return int(text, 16)
 
 
-@contextmanager
-def _opened(url: str) -> Iterator[Store]:
-    store = Store(url)
-    try:
-        store.open()
-        yield store
-    finally:
-        store.close()
-
-
 def _list(options: argparse.Namespace) -> Iterator[str]:
     def work(url: str) -> Iterator[str]:
-        with _opened(url) as store:
+        with opened(url) as store:
             yield from map(_line, store.lost())
 
     return with_database(work, options)
@@ -72,7 +60,7 @@ def _skip(options: argparse.Namespace) -> Iterator[str]:
     verified = skip.verify(command, newest_bundle(options.office), now)
 
     def work(url: str) -> Iterator[str]:
-        with _opened(url) as store:
+        with opened(url) as store:
             store.skip_lost(verified, command)
         yield f"{verified.station} {verified.epoch:016x}: rows {verified.first} to {verified.last} are let go"
 

@@ -6,7 +6,6 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from station.core.sealing import Personal, SealError, open_key, unseal
 from sync.central.arguments import Commands, action, group
-from sync.central.database_commands import with_database
+from sync.central.database_commands import opened, with_database
 from sync.central.document_commands import with_config
 from sync.central.person_table import Known
 from sync.central.personal_key import read_personal
@@ -81,7 +80,7 @@ def _with_store(work: Callable[[Store, Unmasking, argparse.Namespace], Iterator[
         private = read_personal(options.key)
 
         def at(url: str) -> Iterator[str]:
-            with _opened(url) as store:
+            with opened(url) as store:
                 unmasking = Unmasking(store, private)
                 yield from work(store, unmasking, options)
                 if unmasking.shut:
@@ -90,16 +89,6 @@ def _with_store(work: Callable[[Store, Unmasking, argparse.Namespace], Iterator[
         return with_database(at, options)
 
     return run
-
-
-@contextmanager
-def _opened(url: str) -> Iterator[Store]:
-    store = Store(url)
-    try:
-        store.open()
-        yield store
-    finally:
-        store.close()
 
 
 def _find(store: Store, unmasking: Unmasking, options: argparse.Namespace) -> Iterator[str]:

@@ -6,20 +6,18 @@ same few public files. Browsers let it keep a key only under https, or on loopba
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import re
-import socket
 from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from pathlib import Path
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
+from sync.central import web
 from sync.central.keyfiles import replace_file
 
 HOST, PORT = "127.0.0.1", 8460
@@ -34,11 +32,6 @@ MEDIA = {
 }
 _VERSION = b"@VERSION@"
 _POLICY = re.compile(rb'http-equiv="Content-Security-Policy" content="([^"]+)"')
-_BACKLOG = 64
-
-
-class AddressError(OSError):
-    """The address cannot be listened on. The message says which one and what to do."""
 
 
 def page_files() -> dict[str, bytes]:
@@ -111,33 +104,6 @@ def serve_page(host: str = HOST, port: int = PORT, ready: Callable[[str], None] 
 
     Only on loopback, or behind a server that speaks https for it, will a browser let the page keep a key.
     """
-    listener = _bind(host, port)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            application(),
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            proxy_headers=False,
-            lifespan="off",
-            http="h11",
-            ws="none",
-            loop="asyncio",
-            timeout_graceful_shutdown=2,
-        )
-    )
-    shown = f"[{host}]" if ":" in host else host
-    ready(f"http://{shown}:{listener.getsockname()[1]}/")
-    with contextlib.closing(listener), contextlib.suppress(KeyboardInterrupt):
-        server.run(sockets=[listener])
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except (OSError, OverflowError, UnicodeError) as error:
-        remedy = "stop what listens there (ss -ltnp), or name another host or port"
-        raise AddressError(f"{host} port {port} cannot be listened on ({error}); {remedy}") from error
+    listener = web.bind(host, port)
+    ready(web.address("http", host, listener))
+    web.run(web.settings(application()), listener)

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from sync.central import phone_page
-from sync.central.phone_page import MEDIA, AddressError, page_files, serve_page, write_page
+from sync.central.phone_page import MEDIA, page_files, serve_page, write_page
+from sync.central.web import AddressError
 
 from .device import PhoneServer
 
