@@ -137,6 +137,10 @@ class Director:
             back()
         if not self._database.up and not any(what == "postgres" for _, what, _ in self._back):
             self._database.start()  # it gave up by itself: a full disk, or processes of the last life in its way
+        for collector in self._collectors:
+            collector.restart_if_it_gave_up()
+        for gate in self._gates:
+            gate.restart_what_gave_up()
 
     # --- what else goes wrong ----------------------------------------------------------------------------------------
 

@@ -98,6 +98,13 @@ class Gate:
             self._sync.kill()
             self._sync = None
 
+    def restart_what_gave_up(self) -> None:
+        """Do as systemd does with a process that ended by itself, as at a start on a full disk."""
+        if self._writer is not None and not self.writing:
+            self.start_writer()
+        if self._sync is not None and not self.syncing:
+            self.start_sync()
+
     # --- the card --------------------------------------------------------------------------------------------------
 
     def copy_card(self) -> None:

@@ -174,6 +174,11 @@ class Collector:
             command("gate-central", "serve", "--config", str(self.config)), self._folder / f"{self.name}.log"
         )
 
+    def restart_if_it_gave_up(self) -> None:
+        """Do as systemd does with a process that ended by itself."""
+        if self._process is not None and not self.up:
+            self.start()
+
     def must_collect(self) -> None:
         """Wait until it has made the tables and listens."""
         until(lambda: self._process is not None and self._process.said("ready"), 60, f"collector {self.name} is ready")
