@@ -23,7 +23,8 @@ import sys
 from pathlib import Path
 from drivers.outputs import LaneOutputs
 from drivers.pins import factory
-from station.config import DoorConfig, HardwareConfig, LedConfig, RelayConfig
+from station.config import HardwareConfig
+from station.device_config import DoorConfig, LedConfig, RelayConfig
 from station.core.signals import Signal
 pins, world, active, mode = sys.argv[1:]
 hardware = HardwareConfig(pins=pins, world=Path(world) if pins == "twin" else None)

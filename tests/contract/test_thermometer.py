@@ -12,9 +12,9 @@ import pytest
 from drivers.mlx90614 import Mlx90614
 from drivers.mlx90640.device import Mlx90640
 from drivers.thermometer import open_thermometer
-from station.config import FIELD_OF_VIEW, ConfigError, parse
+from station.config import ConfigError, parse
 from station.core.model import Band
-from station.device_config import ThermometerConfig
+from station.device_config import FIELD_OF_VIEW, ThermometerConfig
 from station.ports import DeviceFault, ThermalSample
 from station.screening import Screened, ScreeningWorker
 from tests.contract.sensor_bench import Room, on_hardware

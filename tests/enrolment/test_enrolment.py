@@ -7,6 +7,7 @@ import json
 import os
 import ssl
 import stat
+import tempfile
 import threading
 import time
 from dataclasses import replace
@@ -340,10 +341,9 @@ def test_as_root_it_works_as_the_service_user(
     config, state = sync_toml(tmp_path, 1, "gate-east-1"), tmp_path / "sync"
     state.mkdir()
     os.chown(state, 65534, 65534)
-    for folder in tmp_path.parents:
-        if "pytest" in folder.name:
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.is_relative_to(tempfile.gettempdir()) and folder != Path(tempfile.gettempdir()):
             folder.chmod(0o755)
-    tmp_path.chmod(0o755)
     missing = str(tmp_path / "none.toml")
     assert sync_main(["enrol", text, "--url", endpoint.url, "--config", str(config), "--station-config", missing]) == 0
     assert "the roots, they match the code" in capsys.readouterr().out
