@@ -136,6 +136,7 @@ class _Memory:
         self._forgiven: dict[bytes, int] = {}
 
     def pass_through(self, event: Event) -> None:
+        """Take in that the people of a passage event went through."""
         direction = Direction(str(event.payload.get("dir", "in")))
         for text, household in _people(event.payload):
             cti = _octets(text) or b""

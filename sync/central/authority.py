@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from sync.central.keyfiles import OPEN_TO_OTHERS, KeyringError, replace_file
+from sync.central.keyfiles import OPEN_TO_OTHERS, KeyringError, replace_file, write_private
 
 KEY, CERTIFICATE, REVOKED = "ca.key", "ca.pem", "crl.pem"
 AUTHORITY_DAYS, SERVER_DAYS, COLLECTOR_DAYS = 7300, 398, 398
@@ -110,7 +109,7 @@ def make(folder: Path, now: dt.datetime) -> Authority:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    write_key(folder / KEY, key)
+    write_private(folder / KEY, key)
     replace_file(folder / CERTIFICATE, certificate.public_bytes(serialization.Encoding.PEM))
     authority = Authority(folder, certificate, key)
     authority.write_revoked((), now)
@@ -130,20 +129,6 @@ def load(folder: Path) -> Authority:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or key.public_key() != certificate.public_key():
         raise KeyringError(f"{folder}: {KEY} and {CERTIFICATE} do not belong together; restore both from one copy")
     return Authority(folder, certificate, key)
-
-
-def write_key(path: Path, key: ec.EllipticCurvePrivateKey) -> None:
-    """Write a new key that its owner alone can read. Raises KeyringError rather than overwrite one."""
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        raise KeyringError(f"{path} exists already; a key is never overwritten: choose another folder") from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _builder(

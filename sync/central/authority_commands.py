@@ -18,7 +18,7 @@ from sync.central.certificate_table import CertificateTable
 from sync.central.config import CentralConfig, EnrolmentConfig, load
 from sync.central.document_commands import with_config
 from sync.central.enrolment_desk import publish_revoked
-from sync.central.keyfiles import KeyringError, replace_file
+from sync.central.keyfiles import KeyringError, replace_file, write_private
 from sync.central.store import Store
 from sync.config import ConfigError
 
@@ -108,7 +108,7 @@ def _collector(options: argparse.Namespace) -> Iterator[str]:
 
 
 def _write(folder: Path, name: str, authority: Authority, key: ec.EllipticCurvePrivateKey, pem: str) -> Iterator[str]:
-    authorities.write_key(folder / f"{name}.key", key)
+    write_private(folder / f"{name}.key", key)
     replace_file(folder / f"{name}.pem", pem.encode())
     replace_file(folder / authorities.CERTIFICATE, authority.pem.encode())
     ends = x509.load_pem_x509_certificate(pem.encode()).not_valid_after_utc
@@ -146,7 +146,7 @@ def _broker_certificate(folder: Path, authority: Authority, names: list[str]) ->
         raise KeyringError(f"{key_path} is there without {path}; delete it and try again")
     key = ec.generate_private_key(ec.SECP256R1())
     pem = authority.server(names, key.public_key(), _now(), dt.timedelta(days=authorities.SERVER_DAYS))
-    authorities.write_key(key_path, key)
+    write_private(key_path, key)
     replace_file(path, pem.encode())
 
 

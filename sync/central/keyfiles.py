@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -44,14 +45,14 @@ def new_key() -> SigningKey:
     return SigningKey(kid_of(public_bytes(private)), private)
 
 
-def write_private(path: Path, key: Ed25519PrivateKey | X25519PrivateKey) -> None:
+def write_private(path: Path, key: Ed25519PrivateKey | X25519PrivateKey | EllipticCurvePrivateKey) -> None:
     """Write a new key file that its owner alone can read. Raises KeyringError rather than overwrite one."""
     pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise KeyringError(f"{path} exists already; a key is never overwritten: choose another name") from None
+        raise KeyringError(f"{path} exists already; a key is never overwritten: choose another place") from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(pem)
         file.flush()

@@ -17,6 +17,7 @@ from sync.central.authority_commands import open_table
 from sync.central.certificate_table import Opened
 from sync.central.cli import main as central_main
 from sync.central.config import load
+from sync.central.keyfiles import write_private
 from sync.config import BrokerConfig, StationConfig, TlsConfig
 from sync.enrolment_code import Code, new_secret
 from sync.enrolment_code import read as read_code
@@ -180,7 +181,7 @@ class Papers:
         """A client's, signed directly."""
         key = ec.generate_private_key(ec.SECP256R1())
         pem = authority.client(name, key.public_key(), now(), life)
-        authorities.write_key(folder / f"{name}.key", key)
+        write_private(folder / f"{name}.key", key)
         (folder / f"{name}.pem").write_text(pem)
         (folder / "ca.pem").write_text(authority.pem)
         return cls(TlsConfig(ca=folder / "ca.pem", cert=folder / f"{name}.pem", key=folder / f"{name}.key"))

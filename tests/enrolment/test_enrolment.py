@@ -21,6 +21,7 @@ from sync import enrolment_code
 from sync import enrolment_wire as wire
 from sync.central import authority as authorities
 from sync.central.certificate_table import CertificateTable, Opened
+from sync.central.keyfiles import write_private
 from sync.central.rate import Rate
 from sync.cli import main as sync_main
 from sync.enrolment import enrol, put_roots, time_to_trust, with_roots
@@ -162,7 +163,7 @@ def test_somebody_in_between_learns_no_secret(
     code = endpoint.code(capsys)
     thief = authorities.make(tmp_path / "thief", now())
     key = ec.generate_private_key(ec.SECP256R1())
-    authorities.write_key(tmp_path / "thief.key", key)
+    write_private(tmp_path / "thief.key", key)
     (tmp_path / "thief.pem").write_text(thief.server(["127.0.0.1"], key.public_key(), now(), authorities.SKEW))
     text = endpoint.config.read_text()
     for name, file in (("cert", "pem"), ("key", "key")):

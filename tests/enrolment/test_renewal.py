@@ -24,6 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sync import enrolment_wire as wire
 from sync import mqtt
 from sync.central import authority as authorities
+from sync.central.keyfiles import write_private
 from sync.cli import main as sync_main
 from sync.config import SyncConfig, TlsConfig, load
 from sync.enrolment_client import Endpoint, EndpointError, RefusedError
@@ -420,14 +421,14 @@ def test_a_lost_clock_keeps_nobody_from_the_broker(tmp_path: Path) -> None:
     """Where the clock is behind the station's own certificate, dates do not count; all else does, and else they do."""
     authority = authorities.make(tmp_path / "authority", now())
     key = ec.generate_private_key(ec.SECP256R1())
-    authorities.write_key(tmp_path / "later.key", key)
+    write_private(tmp_path / "later.key", key)
     later = authority.server(["127.0.0.1"], key.public_key(), now() + 30 * DAY, DAY)
     (tmp_path / "later.pem").write_text(later)
     server = TlsConfig(ca=tmp_path, cert=tmp_path / "later.pem", key=tmp_path / "later.key")
     for name, begins, fault in (("good", now(), "certificate is not yet valid"), ("lost", now() + 29 * DAY, "")):
         (tmp_path / name).mkdir()
         (tmp_path / name / "ca.pem").write_text(authority.pem)
-        authorities.write_key(tmp_path / name / "key", key)
+        write_private(tmp_path / name / "key", key)
         (tmp_path / name / "pem").write_text(authority.client("gate-east-1", key.public_key(), begins, DAY))
         client = TlsConfig(ca=tmp_path / name / "ca.pem", cert=tmp_path / name / "pem", key=tmp_path / name / "key")
         assert clock_is_lost(client.cert) is (name == "lost")

@@ -140,6 +140,7 @@ class _Parser:
         self._gs1 = False
 
     def parse(self) -> Content:
+        """Return what the segments say, to the terminator or the end. Raises SegmentError."""
         while self._bits.left >= _MODE_BITS:
             try:
                 mode = Mode(self._bits.take(_MODE_BITS))
