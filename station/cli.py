@@ -161,7 +161,7 @@ def _check_config(options: argparse.Namespace) -> int:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from station.doctor import examine  # noqa: PLC0415 - as in _run
+    from station.doctor.examination import examine  # noqa: PLC0415 - as in _run
 
     findings = []
     for finding in examine(load(options.config)):

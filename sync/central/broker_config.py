@@ -39,6 +39,8 @@ set_tcp_nodelay true
 allow_duplicate_messages true
 max_packet_size {MOST_BYTES}
 max_queued_messages 10000
+# Each client says itself how many it takes at a time (MQTT 5, receive maximum).
+max_inflight_messages 0
 # Central publishes all documents anew when it connects: nothing has to be kept on disk.
 persistence false
 """

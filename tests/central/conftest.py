@@ -56,8 +56,10 @@ class Postgres:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         command = [*self._prefix, self._postgres, "-D", str(self.directory / "data"), "-k", str(self.directory)]
-        self.process = Process([*command, "-c", "listen_addresses="], self.directory.with_suffix(".log"))
-        until(self._answers, what="PostgreSQL")
+        # After `stop` it syncs its whole directory first: one call is faster than one for each file of each database.
+        settings = ["-c", "listen_addresses=", "-c", "recovery_init_sync_method=syncfs"]
+        self.process = Process([*command, *settings], self.directory.with_suffix(".log"))
+        until(self._answers, 60, what="PostgreSQL")
 
     def _answers(self) -> bool:
         try:

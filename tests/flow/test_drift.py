@@ -7,10 +7,11 @@ import logging
 
 import pytest
 
-from station import doctor
 from station.config import parse
 from station.core.baseline import Baseline, Relative
 from station.core.model import ClockState, Instant
+from station.doctor import device_probes
+from station.doctor.findings import find
 from station.drift import DriftWatch
 from station.guard_screen import Condition
 from station.health import HealthBoard
@@ -113,7 +114,7 @@ def test_the_doctor_tells_age_and_drift(tmp_path, journal, age, good, says):
     day = dt.datetime.now(tz=dt.UTC).date() - dt.timedelta(age)
     journal.append_all([], on(DAY), [set_state(baseline_key("in"), usual(34.5, 34.7, day=day).encode())])
     config = configured(tmp_path, CALIBRATED.replace(str(DAY), str(day)))
-    finding = doctor._finding("calibration in", lambda: doctor._calibration(config.lane[0], config))
+    finding = find("calibration in", lambda: device_probes.calibration(config.lane[0], config))
     assert finding.good == good
     assert says in finding.found
     assert f"{age} 天前校准，漂移 +0.2" in finding.found
@@ -123,4 +124,4 @@ def test_the_doctor_tells_age_and_drift(tmp_path, journal, age, good, says):
 def test_the_doctor_needs_no_journal(tmp_path):
     """Before the first start there is no journal, and no drift to be told."""
     config = configured(tmp_path / "nowhere", "")
-    assert "漂移 ?" in doctor._calibration(config.lane[0], config)
+    assert "漂移 ?" in device_probes.calibration(config.lane[0], config)

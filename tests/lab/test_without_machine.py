@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 
 from station import config as station_config
 from station.core.events import Event
 from station.core.lane import LaneState
 from tests.demo.audit import unexplained_edges
+from tests.lab.conftest import pytest_collection_modifyitems
 from tests.lab.gate import _changes, expected
 from tests.lab.papers import Papers
 from tests.lab.wheels import LOCK, wanted
@@ -66,3 +70,13 @@ def test_the_matrix_is_asked():
     """What the lab expects of a fault comes out of the simulator's fault matrix."""
     words = expected("thermometer does not answer", LaneState.MEASURING, "before")
     assert words[:2] == ["fault thermometer in begins", "decision refer thermometer-fault"]
+
+
+@pytest.mark.parametrize(("path", "skipped"), [("tests/lab/test_gate.py", True), ("tests/screen/test_app.py", False)])
+def test_only_tests_of_the_lab_are_skipped_without_it(monkeypatch, path, skipped):
+    """A fixture called gate elsewhere is another one: pytest offers the tests of all folders to this folder's hook."""
+    monkeypatch.delenv("LAB", raising=False)
+    marks = list[object]()
+    item = SimpleNamespace(path=Path(__file__).parents[2] / path, fixturenames=["gate"], add_marker=marks.append)
+    pytest_collection_modifyitems([item])
+    assert bool(marks) is skipped
