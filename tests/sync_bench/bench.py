@@ -18,7 +18,7 @@ from statistics import median, quantiles
 
 from tests.central.conftest import Postgres
 from tests.sync_bench import ends, sizes
-from tests.sync_bench.feed import Broker
+from tests.sync_bench.feed import Broker, forget
 from tests.sync_bench.peers import PEERS, CannotMeasureError, Place, install, ours
 from tests.sync_bench.report import Figure, Runs, exit_code, page
 from tests.sync_bench.traffic import Told, journal, rows, sealed, told
@@ -95,6 +95,7 @@ def _measured(folder: Path, extent: Extent, options: argparse.Namespace) -> tupl
         place = Place(folder, broker, postgres, modules)
         happened = told(options.seed, max(extent.events.values()) // 50 * 2)
         runs = _throughput(place, happened, extent, options.seed)
+        forget(broker.port)
         figures = _ratios(runs)
         figures += _ways(place, happened, extent)
         return figures, runs

@@ -97,3 +97,8 @@ def load(port: int, messages: Iterable[Message], filters: Sequence[str]) -> None
         count += 1
     publisher.wait(Published, count)
     publisher.link.close()
+
+
+def forget(port: int) -> None:
+    """End the session. A shared subscription of nobody would go on taking its share of what others wait for."""
+    _Client(port, CLIENT, keep=False).link.close()
