@@ -241,7 +241,7 @@ def hashes(batch: Batch) -> list[bytes]:
     """Return the chain hash after each event. Raises WireError where the chain does not end in `last_hash`."""
     found, head = [], bytes.fromhex(batch.prev_hash)
     for raw in batch.events:
-        head = events.chain(head, bytes(raw))
+        head = events.chain(head, raw)
         found.append(head)
     if head.hex() != batch.last_hash:
         raise WireError("chain", f"events {batch.first_seq} to {batch.last_seq} do not hash to last_hash")

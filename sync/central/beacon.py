@@ -18,8 +18,6 @@ _NUMBER = re.compile(r"[0-9a-f]{16}")
 
 def asked(raw: bytes) -> bytes | None:
     """Return the number (8 bytes) with which a clock event asks for the time, from the event's exact bytes."""
-    if _MARK not in raw:  # nearly every event: spares taking it apart
-        return None
     try:
         event = decode(raw)
     except ValueError:
@@ -34,8 +32,10 @@ def questions(offers: Iterable[Offer]) -> dict[str, bytes]:
     """Return station -> number of its last question in these batches; earlier ones it asked in vain, or long ago."""
     latest = dict[str, bytes]()
     for one in sorted(offers, key=lambda o: (o.station, o.batch.first_seq)):
+        if _MARK not in b"".join(one.batch.events):  # nearly every batch: spares taking its events apart
+            continue
         for raw in one.batch.events:
-            if number := asked(bytes(raw)):
+            if _MARK in bytes(raw) and (number := asked(bytes(raw))):
                 latest[one.station] = number
     return latest
 

@@ -52,6 +52,8 @@ class TimersConfig(Section, frozen=True):
     """How often the gates of a site are told that there were no other passages."""
     reconnect_max_s: Seconds = 60.0
     database_retry_max_s: Seconds = 30.0
+    database_leave_s: Seconds = 10.0
+    """After so long without the database a collector leaves the broker, until it has the database again."""
 
 
 class PathsConfig(Section, frozen=True):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -63,21 +62,21 @@ _DECODER = msgspec.json.Decoder(_Event)
 
 
 def columns(raw: bytes) -> Columns:
-    """Return the columns of an event."""
+    """Return the columns of an event, the texts as they are: `clean_text` and `clean_texts` fit them to a database."""
     try:
         event = _DECODER.decode(raw)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return _of_anything(raw)
     told = event.payload
-    texts = _clean(event.kind, told.lane, told.outcome, told.reason, told.rule)
-    return event.wall_us, texts, _text(told.cti)
+    return event.wall_us, (event.kind, told.lane, told.outcome, told.reason, told.rule), told.cti
 
 
 def rows(fresh: Iterable[Fresh], received_us: int) -> Iterator[dict[str, object]]:
     """Yield the rows of events, by the names of their columns."""
     for some in fresh:
         for seq, raw, digest in some.numbered():
-            wall_us, (kind, lane, outcome, reason, rule), cti = columns(raw)
+            wall_us, texts, cti = columns(raw)
+            kind, lane, outcome, reason, rule = clean_texts(texts)
             yield {
                 "stream": some.stream,
                 "seq": seq,
@@ -88,16 +87,17 @@ def rows(fresh: Iterable[Fresh], received_us: int) -> Iterator[dict[str, object]
                 "outcome": outcome,
                 "reason": reason,
                 "rule": rule,
-                "cti": cti,
+                "cti": clean_text(cti),
                 "raw": raw,
                 "hash": digest,
             }
 
 
-@lru_cache(maxsize=4096)
-def _clean(kind: str | None, *others: str | None) -> Texts:
-    lane, outcome, reason, rule = map(_text, others)
-    return _text(kind, KIND_LIMIT), lane, outcome, reason, rule
+def clean_texts(texts: Texts) -> Texts:
+    """Return texts that every database takes, None for those it would not."""
+    kind, *others = texts
+    lane, outcome, reason, rule = map(clean_text, others)
+    return clean_text(kind, KIND_LIMIT), lane, outcome, reason, rule
 
 
 def _of_anything(raw: bytes) -> Columns:
@@ -110,11 +110,15 @@ def _of_anything(raw: bytes) -> Columns:
     told = payload if isinstance(payload, dict) else {}
     lane, outcome, reason, rule, cti = (_text(told.get(name)) for name in ("lane", "outcome", "reason", "rule", "cti"))
     in_range = isinstance(wall, int) and -_BIGINT <= wall < _BIGINT
-    return wall if in_range else None, (_text(kind, KIND_LIMIT), lane, outcome, reason, rule), cti
+    return wall if in_range else None, (_text(kind), lane, outcome, reason, rule), cti
 
 
-def _text(value: object, limit: int = LIMIT) -> str | None:
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def clean_text(value: str | None, limit: int = LIMIT) -> str | None:
     """Return a text that every database takes, else None: PostgreSQL knows no NUL, and no lone surrogates."""
-    if not isinstance(value, str) or "\0" in value:
+    if value is None or "\0" in value:
         return None
     return value if value.isascii() and len(value) <= limit else value[:limit].encode("utf-8", "ignore").decode()

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import insert
 
-from sync.central.event_rows import Fresh, Texts, columns
+from sync.central.event_rows import Fresh, Texts, clean_text, clean_texts, columns
 
 LOCK = 0x67617465
 """Number of the advisory lock (database-wide) under which tables and partitions are made."""
@@ -22,6 +22,8 @@ PORTION = 32 << 10
 """Bytes handed to the driver at a time: each time costs as much as taking ten events apart."""
 IDLE_MS, STATEMENT_MS = 3_000, 30_000
 """So long a collector may do nothing in a transaction, and so long one statement may take it, milliseconds."""
+_DEAF = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""A server of which nothing is heard is given up after some ten seconds (libpq: seconds, and milliseconds the last)."""
 DEFAULT = "event_default"
 """The partition for what no month's partition is there for; `keep_partitions` empties it."""
 
@@ -35,6 +37,7 @@ _TYPES = postgresql.dialect()  # type: ignore[no-untyped-call]
 _NUMBERS = struct.Struct(">hiiiqiqiq").pack  # 12 fields; stream, seq, received_us, wall_us: each length, value
 _NUMBERS_NO_WALL = struct.Struct(">hiiiqiqi").pack
 _LENGTH = struct.Struct(">i").pack
+_DIGEST = _LENGTH(32)
 
 
 class Postgresql:
@@ -45,7 +48,7 @@ class Postgresql:
     @staticmethod
     def engine(url: str) -> sa.Engine:
         """Return an engine whose transactions are durable when they are committed."""
-        options = {"connect_timeout": 10, "options": "-c synchronous_commit=on"}
+        options = {"connect_timeout": 10, "options": "-c synchronous_commit=on", **_DEAF}
         return sa.create_engine(url, pool_pre_ping=True, connect_args=options)
 
     @staticmethod
@@ -124,22 +127,23 @@ def _packed(some: Fresh, received_us: int) -> bytes:
     for seq, raw, digest in some.numbered():
         wall_us, texts, cti = columns(raw)
         if wall_us is None:
-            parts.append(_NUMBERS_NO_WALL(12, 4, stream, 8, seq, 8, received_us, -1))
+            numbers = _NUMBERS_NO_WALL(12, 4, stream, 8, seq, 8, received_us, -1)
         else:
-            parts.append(_NUMBERS(12, 4, stream, 8, seq, 8, received_us, 8, wall_us))
-        parts += (_packed_texts(texts), _field(cti), _LENGTH(len(raw)), raw, b"\0\0\0\x20", digest)
+            numbers = _NUMBERS(12, 4, stream, 8, seq, 8, received_us, 8, wall_us)
+        parts += (numbers, _packed_texts(texts), _field(cti), _LENGTH(len(raw)), raw, _DIGEST, digest)
     return b"".join(parts)
 
 
 @lru_cache(maxsize=4096)
 def _packed_texts(texts: Texts) -> bytes:
-    return b"".join(map(_field, texts))
+    return b"".join(map(_field, clean_texts(texts)))
 
 
 def _field(text: str | None) -> bytes:
-    if text is None:
+    clean = clean_text(text)
+    if clean is None:
         return _NULL
-    raw = text.encode()
+    raw = clean.encode()
     return _LENGTH(len(raw)) + raw
 
 

@@ -195,9 +195,13 @@ class _Server:
                 link.acknowledge(message)
 
     def _patiently(self, work: Callable[[], None]) -> bool:
-        """Do something with the database, again and again until it works. Says False only when told to stop."""
-        wait, most = 0.1, self._config.timers.database_retry_max_s
-        failed = False
+        """Do something with the database, again and again until it works. Says False only when told to stop.
+
+        Where that takes long, the broker is left: batches given to this collector would wait here, while another one,
+        or nobody ("no matching subscribers", on which stations pause), would answer them sooner.
+        """
+        wait, timers = 0.1, self._config.timers
+        failed, leave_at = False, time.monotonic() + timers.database_leave_s
         while not self._stop.is_set():
             try:
                 work()
@@ -207,7 +211,9 @@ class _Server:
                 failed = True
                 notify("WATCHDOG=1")
                 self._stop.wait(self._random.uniform(wait / 2, wait))
-                wait = min(wait * 2, most)
+                wait = min(wait * 2, timers.database_retry_max_s)
+                if self._link is not None and time.monotonic() >= leave_at:
+                    self._leave(self._link)
             else:
                 if failed:
                     log.info("the database can be used again")
@@ -229,6 +235,11 @@ class _Server:
         )
         self._link = mqtt.Link(settings, self._put)
         self._link.start()
+
+    def _leave(self, link: mqtt.Link) -> None:
+        log.warning("leaving the broker until the database can be used again")
+        link.close()
+        self._link, self._online, self._connect_at = None, False, time.monotonic()
 
     def _put(self, happening: mqtt.Happening) -> None:
         droppable = isinstance(happening, mqtt.Received) and happening.qos == 0

@@ -238,6 +238,36 @@ def test_a_database_that_goes_away_acknowledges_nothing(
         gate.must_be_whole()
 
 
+def test_a_collector_without_its_database_leaves_its_share_to_others(
+    tmp_path: Path, broker: Broker, journal: Journal, postgres: Postgres
+) -> None:
+    """It leaves the broker, so that nothing waits in it: another collector gets every batch.
+
+    When it is back and the other one is gone, it is given the rest, and what the other database alone has.
+    """
+    gate = Gate(tmp_path, broker, journal, postgres.new_url())
+    with ExitStack() as stack:
+        stack.callback(gate.stop)
+        gate.start_collector()
+        gate.start_sync()
+        journal.write(1)
+        until(lambda: gate.is_delivered(1), what="the first event")
+        postgres.stop()
+        stack.callback(postgres.must_run)
+        last = journal.write(20)
+        until(lambda: "leaving the broker" in gate.log("collector"), what="the leave")
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        other = start_collector(elsewhere, central_toml(elsewhere, broker.port, name="central-2"))
+        stack.callback(other.stop)
+        until(lambda: gate.is_delivered(last), 30, "delivery to the other one")
+        postgres.start()
+        other.stop()
+        last = journal.write(5)
+        until(lambda: gate.is_delivered(last), 30, "delivery to the first one")
+        gate.must_be_whole()
+
+
 WRITER = """
 import sys
 from pathlib import Path

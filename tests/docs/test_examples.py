@@ -81,8 +81,8 @@ def command_lines(example: Example) -> Iterator[list[str]]:
         words = shlex.split(line.removeprefix("$ "), comments=True) if line.startswith("$ ") else []
         for number, word in enumerate(words):
             name = Path(word).name
-            # What follows "-u" is the name of a service's user, not a command.
-            if name in PARSERS and words[number - 1] != "-u":
+            # What follows "-u" is the name of a service's user; what lies elsewhere is a folder.
+            if name in PARSERS and words[number - 1] != "-u" and (word == name or "/bin/" in word):
                 yield [name, *_until_shell(words[number + 1 :])]
                 break
 

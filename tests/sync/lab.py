@@ -190,6 +190,7 @@ spread_s = 0.1
 publish_poll_s = 0.2
 reconnect_max_s = 0.3
 database_retry_max_s = 0.3
+database_leave_s = 3.0
 sites_s = 0.3
 [paths]
 state = "{directory}/central"

@@ -20,6 +20,8 @@ from station import config as station_config
 from station.core.signals import PATTERNS
 from sync import cli as sync_cli
 from sync import config as sync_config
+from sync.central import cli as central_cli
+from sync.central import config as central_config
 
 ROOT = Path(__file__).parents[2]
 SYSTEMD = ROOT / "systemd"
@@ -120,6 +122,17 @@ def test_commands_of_units_are_understood() -> None:
             assert str(options.config) in {"/etc/gate-station/station.toml", "/etc/gate-station/sync.toml"}
 
 
+def test_the_unit_of_central_starts_what_there_is() -> None:
+    """Its command is understood, its user is made, and what it writes by default is its state directory."""
+    name = "central/gate-central@.service"
+    (line,) = values(name, "ExecStart")
+    options = central_cli._parser().parse_args(line.split()[1:])
+    assert str(options.config) == "/etc/gate-central/%i.toml"
+    (row,) = table("central/sysusers.conf")
+    assert row[:2] == ["u", *values(name, "User")]
+    assert f"/var/lib/{values(name, 'StateDirectory')[0]}" == str(central_config.PathsConfig().state)
+
+
 def test_paths_of_units_and_configuration_agree() -> None:
     """What the programs write by default is writable in their units, and made by tmpfiles.d with the right owner."""
     station, sync = station_config.PathsConfig(), sync_config.PathsConfig()
@@ -193,9 +206,10 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
         program.write_text("#!/bin/sh\n")
         program.chmod(0o755)
     copies = []
-    for name in SERVICES:
+    for name in (*SERVICES, "central/gate-central@.service"):
         text = (SYSTEMD / name).read_text(encoding="utf-8").replace(PREFIX, f"{root}{PREFIX}")
-        copies.append(tmp_path / name)
+        text = text.replace("/opt/gate-central/bin/gate-central", f"{root}{PREFIX}/bin/gate-sync")
+        copies.append(tmp_path / Path(name).name.replace("@", "@1"))
         copies[-1].write_text(text)
     done = run(["systemd-analyze", "verify", "--man=no", *map(str, copies)])
     ours = [line for line in (done.stdout + done.stderr).splitlines() if "gate-" in line]
@@ -392,7 +406,7 @@ def test_install_spares_a_folder_that_is_not_its_own(tmp_path: Path) -> None:
 
 
 def test_source_of_every_installed_file_exists() -> None:
-    """Every file that layout.sh names exists, and every file below systemd/ is installed or is a script."""
+    """Every file that layout.sh names exists, and every file below systemd/ is installed, a script, or central's."""
     text = (SYSTEMD / "layout.sh").read_text(encoding="utf-8")
     named = set(re.findall(r"^6?7?[0-9]{2,3} (\S+) ", text, re.MULTILINE))
     assert named
@@ -400,7 +414,8 @@ def test_source_of_every_installed_file_exists() -> None:
         assert (ROOT / source).is_file(), source
     present = {str(path.relative_to(ROOT)) for path in SYSTEMD.rglob("*") if path.is_file()}
     scripts = {f"systemd/{name}.sh" for name in ("install", "uninstall", "layout")}
-    assert present - scripts == named - {"docs/how-to/install.md"}
+    central = {str(path.relative_to(ROOT)) for path in (SYSTEMD / "central").iterdir()}
+    assert present - scripts - central == named - {"docs/how-to/install.md"}
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is missing: apt-get install shellcheck")
