@@ -1,9 +1,10 @@
 """Collects the journals of all stations. The order is everything: COMMIT, then the signed acknowledgement, then PUBACK.
 
-paho's callbacks only enqueue; one worker drains the queue, commits what it found in one transaction and answers each
-station once. Killed at any point, it has acknowledged nothing that is not committed; what is committed and not
-acknowledged comes again and is recognised by its hash. What the batches ask for beside that (the time, news for the
-site's other gates) is sent after the COMMIT too; where it is lost, it is asked for or told again.
+The network's thread reads messages (inbound.py) and enqueues them; one worker drains the queue, commits what it found
+in one transaction and answers each station once. Killed at any point, it has acknowledged nothing that is not
+committed; what is committed and not acknowledged comes again and is recognised by its hash. What the batches ask for
+beside that (the time, news for the site's other gates) is sent after the COMMIT too; where it is lost, it is asked for
+or told again.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ import sqlalchemy as sa
 from sync import wire
 from sync.central import ranges
 from sync.central.beacon import Beacon
+from sync.central.inbound import Inbound
 from sync.central.metrics import CollectorFigures
 from sync.central.site_desk import Message, SiteDesk
-from sync.central.store import Offer, Said, Standing, Store, offer
+from sync.central.store import Offer, Said, Standing, Store
 from sync.central.streams import StreamKey
-from sync.mqtt import Received
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +33,6 @@ FILTERS = (
     "$share/central/gs/1/+/up/tele",
     "gs/1/+/up/state",  # not shared: retained messages are not delivered to shared subscriptions (MQTT 5, 4.8.2)
 )
-CONTENT_TYPES = {"log": wire.BATCH_TYPE}
 MOST_PER_FLUSH = 100
 
 Sign = Callable[[wire.Ack], bytes]
@@ -48,6 +48,23 @@ class _Flush:
     hellos: dict[StreamKey, wire.Hello] = field(default_factory=dict)
     said: list[Said] = field(default_factory=list)
     rejected: list[tuple[str, wire.WireError]] = field(default_factory=list)
+
+    def add(self, one: Inbound) -> None:
+        """Add what a message asks for."""
+        station, content = one.station, one.content
+        match content:
+            case Offer():
+                self.offers.append(content)
+            case wire.Hello():
+                self.hellos[station, content.epoch] = content
+                if not content.ended:
+                    self.said.append(Said(station, "hello", wire.encode(content).decode(), alive=True))
+            case wire.Tele():
+                self.said.append(Said(station, "tele", wire.encode(content).decode(), alive=True))
+            case wire.State():
+                self.said.append(Said(station, "state", content.state, alive=False))
+            case wire.WireError():
+                self.rejected.append((station, content))
 
 
 class Collector:
@@ -70,19 +87,19 @@ class Collector:
         self._credit, self._retry_ms = credit, retry_ms
         self._complained: set[str] = set()
 
-    def flush(self, messages: Sequence[Received], send: Send) -> None:
+    def flush(self, messages: Sequence[Inbound], send: Send) -> None:
         """Commit messages and acknowledge what is committed; afterwards they may be PUBACKed.
 
         Raises sqlalchemy.exc.DBAPIError where the database cannot be reached; then nothing was acknowledged that is not
         committed, and the same messages may be given again.
         """
         work, began = _Flush(), time.monotonic()
-        for message in messages:
-            self._sort(message, work)
+        for one in messages:
+            work.add(one)
         standing = self._commit(work)
         for ack in self._acks(standing, work.hellos):
             send(wire.down(ack.station, "ack"), self._sign(ack))
-        self._figures.flushed([message.topic for message in messages], standing.values(), time.monotonic() - began)
+        self._figures.flushed([one.message.topic for one in messages], standing.values(), time.monotonic() - began)
         for topic, payload in self._news(standing, work):
             send(topic, payload)
 
@@ -93,36 +110,6 @@ class Collector:
         if self._sites:
             yield from self._sites.after(standing.values())
             yield from self._sites.greet({s: hello.nonce for (s, _), hello in work.hellos.items() if not hello.ended})
-
-    def _sort(self, message: Received, work: _Flush) -> None:
-        """Decode one message into what it asks for; what cannot be used is counted, never raised."""
-        station = ""
-        try:
-            station, leaf = wire.parse_up(message.topic)
-            self._understand(station, leaf, message, work)
-        except wire.WireError as error:
-            work.rejected.append((station, error))
-
-    def _understand(self, station: str, leaf: str, message: Received, work: _Flush) -> None:
-        payload = message.payload
-        if message.content_type != CONTENT_TYPES.get(leaf, wire.JSON_TYPE):
-            raise wire.WireError("content-type", f"{leaf} with content type {message.content_type[:80]!r}")
-        match leaf:
-            case "log":
-                work.offers.append(offer(station, wire.decode_batch(payload)))
-            case "hello":
-                hello = wire.decode(payload, wire.Hello)
-                work.hellos[station, hello.epoch] = hello
-                if not hello.ended:
-                    work.said.append(Said(station, "hello", wire.encode(hello).decode(), alive=True))
-            case "tele":
-                tele = wire.decode(payload, wire.Tele)
-                work.said.append(Said(station, "tele", wire.encode(tele).decode(), alive=True))
-            case "state":
-                state = wire.decode(payload, wire.State)
-                work.said.append(Said(station, "state", state.state, alive=False))
-            case _:
-                raise wire.WireError("topic", f"nothing is expected on up/{leaf}")
 
     def _commit(self, work: _Flush) -> dict[StreamKey, Standing]:
         try:

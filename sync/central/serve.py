@@ -22,6 +22,7 @@ from sync.central.collector import FILTERS, MOST_PER_FLUSH, Collector
 from sync.central.command_room import ANSWERS, CommandRoom, is_answer
 from sync.central.command_table import CommandTable
 from sync.central.config import CentralConfig, KeyConfig
+from sync.central.inbound import Inbound, read
 from sync.central.keyfiles import SigningKey
 from sync.central.metrics import CentralMetrics
 from sync.central.publisher import Publisher
@@ -92,7 +93,7 @@ class _Server:
 
     def __init__(self, config: CentralConfig, keys: Keys, stop: threading.Event, ready: Callable[[], None]) -> None:
         self._config, self._stop, self._ready = config, stop, ready
-        self._queue: queue.Queue[mqtt.Happening] = queue.Queue()
+        self._queue: queue.Queue[mqtt.Happening | Inbound] = queue.Queue()
         self._store = Store(config.database.url, [station for site in config.site for station in site.stations])
         self._metrics = CentralMetrics(config.metrics, config.database.url)
         self._sites = SiteDesk(config.site, self._store, keys.ack)
@@ -135,7 +136,7 @@ class _Server:
         now = time.monotonic()
         if self._link is None and now >= self._connect_at:
             self._connect()
-        messages = list[mqtt.Received]()
+        messages = list[Inbound]()
         with contextlib.suppress(queue.Empty):
             happening = self._queue.get(timeout=LOOK_S)
             while True:
@@ -169,13 +170,13 @@ class _Server:
 
         self._patiently(tell)
 
-    def _sort(self, happening: mqtt.Happening, messages: list[mqtt.Received]) -> None:
+    def _sort(self, happening: mqtt.Happening | Inbound, messages: list[Inbound]) -> None:
         match happening:
-            case mqtt.Received() if is_answer(happening):
+            case Inbound():
+                messages.append(happening)
+            case mqtt.Received():
                 if self._patiently(lambda: self._commands.take(happening)):
                     happening.link.acknowledge(happening)
-            case mqtt.Received():
-                messages.append(happening)
             case mqtt.Up():
                 self._on_up(happening.link)
             case mqtt.Down():
@@ -186,13 +187,13 @@ class _Server:
                 self._patiently(lambda: self._publisher.published(happening.mid, happening.reason))
                 self._patiently(lambda: self._commands.published(happening.mid, happening.reason))
 
-    def _flush(self, messages: list[mqtt.Received], link: mqtt.Link) -> None:
+    def _flush(self, messages: list[Inbound], link: mqtt.Link) -> None:
         def send(topic: str, payload: bytes) -> None:
             link.publish(topic, payload, content_type=wire.SIGNED_TYPE)
 
         if self._patiently(lambda: self._collector.flush(messages, send)):
-            for message in messages:
-                link.acknowledge(message)
+            for one in messages:
+                link.acknowledge(one.message)
 
     def _patiently(self, work: Callable[[], None]) -> bool:
         """Do something with the database, again and again until it works. Says False only when told to stop.
@@ -242,9 +243,11 @@ class _Server:
         self._link, self._online, self._connect_at = None, False, time.monotonic()
 
     def _put(self, happening: mqtt.Happening) -> None:
-        droppable = isinstance(happening, mqtt.Received) and happening.qos == 0
-        if not droppable or self._queue.qsize() < MOST_UNACKNOWLEDGED:
+        """Take what the network's thread has; stations' messages are read here, while the worker may be committing."""
+        if not isinstance(happening, mqtt.Received) or is_answer(happening):
             self._queue.put(happening)
+        elif happening.qos or self._queue.qsize() < MOST_UNACKNOWLEDGED:
+            self._queue.put(read(happening))
 
     def _on_up(self, link: mqtt.Link) -> None:
         self._online, self._attempts, self._publish_at = True, 0, 0.0

@@ -17,6 +17,7 @@ from station.core.timecode import TimeCode, open_time_code
 from sync import wire
 from sync.central.beacon import Beacon, asked, questions
 from sync.central.collector import Collector
+from sync.central.inbound import read
 from sync.central.keyfiles import SigningKey
 from sync.central.store import Store, offer
 from sync.mqtt import Received
@@ -65,7 +66,7 @@ def sent(store: Store, *rows: bytes) -> list[tuple[str, bytes]]:
     link: object = None
     payload = wire.encode_batch(batch(*rows))
     message = Received(link, wire.up("gate-1", "log"), payload, wire.BATCH_TYPE, 1, 1, retained=False)  # type: ignore[arg-type]
-    collector.flush([message], lambda topic, payload: found.append((topic, payload)))
+    collector.flush([read(message)], lambda topic, payload: found.append((topic, payload)))
     return found
 
 

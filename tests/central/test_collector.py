@@ -14,6 +14,7 @@ from sync import wire
 from sync.central import tables
 from sync.central.collector import Collector
 from sync.central.document_table import StoredDocument
+from sync.central.inbound import read
 from sync.central.publisher import Publisher
 from sync.central.store import Store
 from sync.mqtt import Received
@@ -45,7 +46,7 @@ class Desk:
 
     def flush(self, *messages: Received) -> None:
         """Let the collector work."""
-        self.collector.flush(messages, self.send)
+        self.collector.flush(list(map(read, messages)), self.send)
 
     def rejected(self) -> dict[str, int]:
         """Counted messages by kind."""

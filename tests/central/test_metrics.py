@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sync import wire
 from sync.central import metrics, tables
 from sync.central.collector import Collector
+from sync.central.inbound import read
 from sync.central.metrics import CentralMetrics
 from sync.central.store import Said, Store
 from sync.config import MetricsConfig
@@ -45,7 +46,7 @@ class Desk:
 
     def flush(self, *messages: object) -> Samples:
         """Let the collector work, then scrape."""
-        self.collector.flush(messages, lambda _topic, _payload: None)  # type: ignore[arg-type]
+        self.collector.flush(list(map(read, messages)), lambda _topic, _payload: None)  # type: ignore[arg-type]
         return scrape(self.port)
 
 

@@ -55,7 +55,7 @@ def test_the_puback_comes_after_the_acknowledgement(tmp_path: Path) -> None:
     """Drained together, several messages are answered by one acknowledgement and then PUBACKed one by one."""
     server, link = make(tmp_path)
     for first in (1, 11, 21):
-        server._queue.put(batch(link, first, first + 9))
+        server._put(batch(link, first, first + 9))
     server._step()
     assert link.order == ["ack", "puback", "puback", "puback"]
     server._store.close()
@@ -76,7 +76,7 @@ def test_a_lost_database_is_waited_for_without_any_answer(
         return commit(self, offers, asked)
 
     monkeypatch.setattr(Store, "commit_batches", unsteady)
-    server._queue.put(batch(link, 1, 10))
+    server._put(batch(link, 1, 10))
     server._step()
     assert link.order == ["ack", "puback"]
     assert stored(server._store) == stream(30)[:10]
@@ -93,7 +93,7 @@ def test_told_to_stop_it_answers_nothing_it_has_not_committed(tmp_path: Path, mo
         raise sa.exc.OperationalError("COMMIT", {}, Exception("gone"))
 
     monkeypatch.setattr(Store, "commit_batches", gone)
-    server._queue.put(batch(link, 1, 10))
+    server._put(batch(link, 1, 10))
     server._step()
     assert link.order == []
     server._store.close()
@@ -102,8 +102,8 @@ def test_told_to_stop_it_answers_nothing_it_has_not_committed(tmp_path: Path, mo
 def test_messages_of_a_lost_connection_are_not_answered_on_the_next(tmp_path: Path) -> None:
     """Message ids belong to their connection: after a loss they mean something else."""
     server, link = make(tmp_path)
-    server._queue.put(batch(link, 1, 10))
-    server._queue.put(mqtt.Down(link, "lost"))  # type: ignore[arg-type]
+    server._put(batch(link, 1, 10))
+    server._put(mqtt.Down(link, "lost"))  # type: ignore[arg-type]
     server._step()
     assert link.order == []
     assert server._link is None

@@ -20,6 +20,7 @@ from sync import wire
 from sync.central import tables
 from sync.central.collector import Collector
 from sync.central.config import SiteConfig
+from sync.central.inbound import read
 from sync.central.keyfiles import SigningKey
 from sync.central.passages import passages
 from sync.central.site_desk import FUTURE_US, KEEP_US, SILENT_US, SiteDesk
@@ -113,7 +114,7 @@ class Town:
     def _flush(self, station: str, leaf: str, payload: bytes, kind: str) -> None:
         link: object = None
         message = Received(link, wire.up(station, leaf), payload, kind, 1, 1, retained=False)  # type: ignore[arg-type]
-        self.collector.flush([message], lambda topic, payload: self.sent.append((topic, payload)))
+        self.collector.flush([read(message)], lambda topic, payload: self.sent.append((topic, payload)))
 
     def heard(self, site: str = "garden") -> dict[str, list[PeerNotice]]:
         """Return (and forget) the notices sent, by station, each verified as a station does."""
@@ -372,7 +373,7 @@ def test_a_batch_the_database_refuses_is_not_told(town: Town, monkeypatch: pytes
         Received(link, wire.up(one.station, "log"), wire.encode_batch(one.batch), wire.BATCH_TYPE, 1, 1, retained=False)  # type: ignore[arg-type]
         for one in (poison, good)
     ]
-    town.collector.flush(messages, lambda topic, payload: town.sent.append((topic, payload)))
+    town.collector.flush(list(map(read, messages)), lambda topic, payload: town.sent.append((topic, payload)))
     assert {station: told(notices) for station, notices in town.heard().items()} == {
         WEST: went(NOW_US),
         NORTH: went(NOW_US),

@@ -23,6 +23,7 @@ from station.upkeep import Upkeep
 from sync import config, wire
 from sync.central import tables
 from sync.central.collector import Collector
+from sync.central.inbound import read
 from sync.central.store import Store
 from sync.leftovers import Leftovers
 from sync.mqtt import Received
@@ -56,7 +57,7 @@ class Central:
             for leaf, payload, kind in messages
         ]
         answers = list[bytes]()
-        self._collector.flush(received, lambda _topic, payload: answers.append(payload))
+        self._collector.flush(list(map(read, received)), lambda _topic, payload: answers.append(payload))
         return answers
 
     def events(self) -> list[Event]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sync import mqtt
 from sync.central import serve
 from sync.central.config import load
+from sync.central.inbound import Inbound
 from tests.sync_bench.feed import CLIENT, SESSION_S
 
 
@@ -32,7 +33,7 @@ class _Kept(serve._Server):
         self._link = mqtt.Link(settings, self._put)
         self._link.start()
 
-    def _flush(self, messages: list[mqtt.Received], link: mqtt.Link) -> None:
+    def _flush(self, messages: list[Inbound], link: mqtt.Link) -> None:
         super()._flush(messages, link)
         self.flushed += len(messages)
         if self.flushed >= self.expected:
