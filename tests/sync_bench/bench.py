@@ -39,6 +39,8 @@ NOTES = """\
   before the clock starts, into a fresh database of one PostgreSQL (`synchronous_commit` and `fsync` on). The clock
   runs from the connect to the last COMMIT; for ours to the last PUBACK; for Node-RED from its first row on.
 - The runs are interleaved, each round in an order of its own; a ratio is that of the medians.
+- The naive peer waits for one flush of the disk at each event, the others for one at hundreds or thousands: the faster
+  the disk flushes, the smaller is that ratio.
 - Ours gets compressed batches as stations send them and keeps bytes and hash of each event too. The peers get the
   same batches as plain JSON (the naive one single events), keep the columns and the payload, check no hash; Node.js
   and Node-RED acknowledge before the COMMIT.
