@@ -15,7 +15,7 @@ from station.simulation.scenario import Expectation, Scenario, ScenarioError, St
 
 SILENT = "silent"
 WHAT = (
-    *("scan", "temperature", "input", "fault", "clock_step", "clock", "guard"),
+    *("scan", "temperature", "input", "fault", "clock_step", "clock", "guard", "celsius"),
     *("status", "power", "policy", "announcements"),
 )
 """The keys of a step of which exactly one is given."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -10,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 
 from station.config import Config, LaneConfig, StationConfig, TrustConfig, VoiceConfig
-from station.core import announcement_source, policy_source
 from station.core.events import Kind, decode
 from station.core.facts import Site
 from station.core.model import Band, ClockState, TemperatureReading
@@ -19,15 +17,17 @@ from station.documents import Documents
 from station.doorway import Doorway
 from station.flow import LaneFlow
 from station.gate import GateThread, InputChange
-from station.guard_screen import GuardRequest, GuardVerb
+from station.guard_screen import GuardRequest, GuardVerb, HandReading
 from station.health import HealthBoard
 from station.ports import DecodedCode, DeviceFault, InputKind, Release, Sighting
 from station.recorder import Recorder
 from station.register import Register
 from station.reserve import Reserve
 from station.screening import DeviceReport, Screened
+from station.simulation import watch
 from station.simulation.check import SILENT, check
 from station.simulation.office import Office
+from station.simulation.post import Post
 from station.simulation.scenario import Expectation, Scenario, ScenarioError, Step
 from station.simulation.stage import (
     BOOT_MONO_US,
@@ -39,7 +39,7 @@ from station.simulation.stage import (
 )
 from station.simulation.timeline import Timeline
 from station.simulation.voice import StageLoudspeaker
-from station.views import lane_signal
+from station.simulation.watch import Sight
 
 FRAME_US = 100_000
 """A code that is held up is seen ten times a second."""
@@ -75,6 +75,7 @@ class Player:
             self._office.issue(name, source)
         self._config = _config(scenario, self._office.roots)
         self._inbox = StageInbox()
+        self._post = Post(self._office, self._inbox, self._clock)
         self._temperature = dict.fromkeys((lane.id for lane in scenario.lanes), "normal")
         self.played = Played()
         self._script: list[tuple[int, Callable[[], None]]] = []
@@ -84,10 +85,11 @@ class Player:
             self._at(expectation.at, lambda e=expectation: self._check(e))  # type: ignore[misc]
         self._script.sort(key=lambda entry: entry[0])
         self._running = False
+        self._recorded: list[str] = []
 
     def play(self) -> Played:
         """Play to the end."""
-        self._send_documents(self._scenario.policy)
+        self._post.first(self._scenario.policy)
         end_us = BOOT_MONO_US + round(self._scenario.seconds * 1e6)
         while self._clock.now().mono_us < end_us:
             self._boot(end_us)
@@ -177,8 +179,10 @@ class Player:
         elif step.input is not None:
             self._input(step.lane, InputKind(step.input))
         elif step.guard is not None:
-            request = GuardRequest(GuardVerb(step.guard), step.lane, "guard", "scenario", Future())
-            self._mailbox.put(request)
+            verb = GuardVerb(step.guard)
+            self._mailbox.put(GuardRequest(verb, step.lane, "guard", "scenario", Future(), duress=step.duress))
+        elif step.celsius is not None:
+            self._mailbox.put(HandReading(step.lane, "guard", step.celsius, Future(), duress=step.duress))
         else:
             self._surroundings(step)
 
@@ -208,8 +212,9 @@ class Player:
     def _input(self, lane: str, kind: InputKind) -> None:
         outputs = self._outputs[lane]
         door = dict(self._config.doors())[lane]
+        rex_s = door.relay.pulse_s if door.relay.drive == "pulse" else door.unlock_s
         if kind in _EGRESS:  # as the inputs worker does: the relay first, the report afterwards
-            outputs.release(_EGRESS[kind], door.unlock_s if kind is InputKind.REX else float("inf"))
+            outputs.release(_EGRESS[kind], rex_s if kind is InputKind.REX else float("inf"))
         elif kind in _EGRESS_ENDS:
             outputs.end_release(_EGRESS_ENDS[kind])
         self._mailbox.put(InputChange(lane, kind))
@@ -232,11 +237,11 @@ class Player:
         if step.status is not None:
             name, _, status = step.status.partition("=")
             self._office.set_status(name, status)
-            self._send_status()
+            self._post.status()
         if step.announcements is not None:
-            self._send_announcements(step.announcements)
+            self._post.announcements(step.announcements)
         if step.policy is not None:
-            self._send_policy(step.policy)
+            self._post.policy(step.policy)
 
     def _fault(self, part: str, lane: str, *, begins: bool) -> None:
         if part == "relay":
@@ -249,81 +254,34 @@ class Player:
             if part == "thermometer":
                 self._temperature[lane] = "fault" if begins else "normal"
 
-    # --- documents -------------------------------------------------------------------------------------------------
-
-    def _send_documents(self, policy: Path) -> None:
-        self._inbox.arrive("trust", self._office.trust())
-        self._send_policy(policy)
-        self._send_status()
-
-    def _send_policy(self, path: Path) -> None:
-        try:
-            text = path.read_text(encoding="utf-8")
-            fields = policy_source.read_source(text, as_json=path.suffix == ".json")
-        except (OSError, ValueError) as error:
-            raise ScenarioError(f"policy {path}: {error}") from error
-        self._inbox.arrive("policy", self._office.policy(fields, self._clock.now().seconds))
-
-    def _send_announcements(self, path: Path) -> None:
-        try:
-            rows = announcement_source.read_source(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise ScenarioError(f"announcements {path}: {error}") from error
-        self._inbox.arrive("announcement", self._office.announcements(rows, self._clock.now().seconds))
-
-    def _send_status(self) -> None:
-        manifest, chunk = self._office.status(self._clock.now().seconds)
-        self._inbox.chunks[hashlib.sha256(chunk).digest()] = chunk
-        self._inbox.arrive("status", manifest)
-
     # --- watching --------------------------------------------------------------------------------------------------
+
+    def _sight(self) -> Sight:
+        inside = self._gate.surroundings.register.inside
+        return Sight(self._flows, self._outputs, inside, self._voice.saying, self._recorded)
 
     def _observe(self) -> None:
         """Note what has changed; called once per turn of the gate thread."""
-        at, note = self._seconds(), self.played.timeline.note
-        for lane, flow in self._flows.items():
-            note(at, f"{lane} signal", lane_signal(flow))
-            note(at, f"{lane} lane", flow.lane.state)
-            note(at, f"{lane} alarms", " ".join(sorted(flow.doorway.alarms)))
-            if flow.config.door is not None:
-                note(at, f"{lane} door", flow.doorway.door.state)
-                note(at, f"{lane} relay", "unlocked" if self._outputs[lane].unlocked else "")
-                note(at, f"{lane} contact", "open" if flow.doorway.door.is_open else "")
-        note(at, "clock", self._clock.now().state)
+        at, timeline = self._seconds(), self.played.timeline
+        watch.note(timeline, at, self._sight())
+        timeline.note(at, "clock", self._clock.now().state)
         if self._scenario.voice:
-            note(at, "voice", self._voice.saying)
+            timeline.note(at, "voice", self._voice.saying)
         self._events(at)
 
     def _events(self, at: float) -> None:
         for (raw,) in self._journal.rows("SELECT raw FROM event WHERE seq > ? ORDER BY seq", (self._seq,)):
             event = decode(raw)
             words = (event.payload.get(key) for key in ("outcome", "what", "alarm", "reason", "result", "to"))
-            self.played.timeline.mark(at, "journal", " ".join([event.kind, *(str(word) for word in words if word)]))
+            self._recorded.append(" ".join([event.kind, *(str(word) for word in words if word)]))
+            self.played.timeline.mark(at, "journal", self._recorded[-1])
         self._seq = self._journal.seq
 
     def _check(self, wanted: Expectation) -> None:
-        if not self._running:
+        if self._running:
+            self.played.unmet += watch.unmet(wanted, self._sight())
+        else:
             self.played.unmet.append(f"{wanted.at:g} s: there is no power")
-            return
-        flow, door = self._flows[wanted.lane], self._flows[wanted.lane].doorway
-        decision = flow.lane.decision
-        found: dict[str, object] = {
-            "signal": str(lane_signal(flow)),
-            "lane_state": str(flow.lane.state),
-            "door": str(door.door.state),
-            "unlocked": self._outputs[flow.config.door_of or wanted.lane].unlocked,
-            "reason": str(flow.lane.fault or decision.reason) if decision else None,
-            "silent": not door.alarms,
-            "inside": self._gate.surroundings.register.inside,
-            "says": self._voice.saying,
-        }
-        for name, value in found.items():
-            asked = getattr(wanted, name)
-            if asked is not None and asked != value:
-                self.played.unmet.append(f"{wanted.at:g} s, lane {wanted.lane}: {name} is {value}, expected {asked}")
-        if wanted.alarm is not None and wanted.alarm not in door.alarms:
-            rings = ", ".join(door.alarms) or "none"
-            self.played.unmet.append(f"{wanted.at:g} s, lane {wanted.lane}: no alarm {wanted.alarm}; ringing: {rings}")
 
 
 def _config(scenario: Scenario, roots: list[bytes]) -> Config:

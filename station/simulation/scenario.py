@@ -70,6 +70,10 @@ class Step(_Struct, frozen=True):
     """The wall clock jumps by so many seconds."""
     clock: Literal["trusted", "holdover", "lost"] | None = None
     guard: Literal["open", "dismiss", "forgive"] | None = None
+    celsius: float | None = None
+    """A guard enters what a hand thermometer shows."""
+    duress: bool = False
+    """With `guard` or `celsius`: that guard has signed in with the duress PIN."""
     status: str | None = None
     """NAME=STATUS: the office changes a pass's status and the new list arrives."""
     power: Literal["cut", "on"] | None = None
@@ -94,6 +98,8 @@ class Expectation(_Struct, frozen=True):
     silent: bool | None = None
     """No alarm rings."""
     inside: int | None = None
+    recorded: str | None = None
+    """What the journal holds by then, in the words of the timeline's row: the only trace of a silent alarm."""
     says: str | None = None
     """What the loudspeaker says, by its key in the catalogue or as "announcement ID"; empty: nothing."""
 

@@ -100,3 +100,15 @@ def test_a_schedule_does_not_open_with_a_lost_clock(tmp_path):
     text += expected((4, "in", 'door = "hold-open"'), (7, "in", 'door = "locked"\nunlocked = false'))
     assert (DOCS / "scenarios" / "rules" / "school-mornings.toml").exists()
     assert play(load(written(tmp_path, text, head))).unmet == []
+
+
+@pytest.mark.parametrize(("drive", "still"), [("pulse", "false"), ("hold", "true")])
+def test_an_exit_through_a_pulsed_relay_is_a_pulse(unmet, drive, still):
+    """The control of a turnstile does the rest; a strike is held for its time. As drivers/outputs.py does it."""
+    lane = (
+        f'[[lanes]]\nid = "in"\n[lanes.door]\nrelay.pin = 17\nrelay.drive = "{drive}"\nrelay.pulse_s = 0.5\n'
+        "contact.pin = 22\nrex.pin = 5\n"
+    )
+    told = steps((0.2, "in", 'input = "door-closed"'), (2, "in", 'input = "rex"'))
+    asked = expected((2.3, "in", "unlocked = true"), (2.8, "in", f"unlocked = {still}"))
+    assert unmet(lane + told + asked) == []
