@@ -126,7 +126,7 @@ class Player:
         self._voice = StageLoudspeaker(self._clock, self._in, self._mailbox.put)
         if self._scenario.voice:
             self._gate.announcer.connect(self._voice)
-        self._outputs = {lane: StageOutputs(self._clock) for lane, _ in self._config.doors()}
+        self._outputs = {lane: StageOutputs(self._clock, door.relay) for lane, door in self._config.doors()}
         doorways = {
             lane: Doorway(lane, door, self._outputs[lane], self._recorder, self._clock)
             for lane, door in self._config.doors()
@@ -212,9 +212,8 @@ class Player:
     def _input(self, lane: str, kind: InputKind) -> None:
         outputs = self._outputs[lane]
         door = dict(self._config.doors())[lane]
-        rex_s = door.relay.pulse_s if door.relay.drive == "pulse" else door.unlock_s
         if kind in _EGRESS:  # as the inputs worker does: the relay first, the report afterwards
-            outputs.release(_EGRESS[kind], rex_s if kind is InputKind.REX else float("inf"))
+            outputs.release(_EGRESS[kind], door.unlock_s if kind is InputKind.REX else float("inf"))
         elif kind in _EGRESS_ENDS:
             outputs.end_release(_EGRESS_ENDS[kind])
         self._mailbox.put(InputChange(lane, kind))

@@ -14,6 +14,7 @@ from station.core.events import Kind, Payload
 from station.core.model import ClockState, Instant
 from station.core.retention import Disk
 from station.core.signals import Signal
+from station.device_config import RelayConfig
 from station.inbox import NO_LINK, Arrival, Link, ReceivedCommand
 from station.journal import Change, Journal, JournalFault
 from station.ports import DeviceFault, Release
@@ -155,8 +156,11 @@ class StageJournal(Journal):
 class StageOutputs:
     """Relay, lamp and buzzer of a door in virtual time. Implements station.ports.Outputs."""
 
-    def __init__(self, clock: StageClock) -> None:
+    def __init__(self, clock: StageClock, relay: RelayConfig) -> None:
+        """`relay`: whether it is held or pulsed, as in drivers.outputs."""
         self._clock = clock
+        self._pulse_s = relay.pulse_s if relay.drive == "pulse" else None
+        self._pulse_until_us = 0.0
         self.failing = False
         self.shown = Signal.READY
         self._unlocked = False
@@ -164,14 +168,17 @@ class StageOutputs:
 
     @property
     def unlocked(self) -> bool:
-        """Whether the door can be opened now."""
+        """Whether the relay is energised now to let somebody through."""
         now_us = self._clock.now().mono_us
-        return self._unlocked or any(until > now_us for until in self._released.values())
+        return self._unlocked or any(until > now_us for until in (self._pulse_until_us, *self._released.values()))
 
     def unlock(self) -> None:
         """Let the door be opened. Raises DeviceFault where the relay fails."""
         self._obey()
-        self._unlocked = True
+        if self._pulse_s is None:
+            self._unlocked = True
+        else:
+            self._pulse_until_us = self._clock.now().mono_us + self._pulse_s * 1e6
 
     def lock(self) -> None:
         """Secure the door."""
@@ -180,6 +187,8 @@ class StageOutputs:
 
     def release(self, cause: Release, seconds: float) -> None:
         """Egress: unlock, whatever the gate thread does."""
+        if cause is Release.REX and self._pulse_s is not None:
+            seconds = self._pulse_s
         self._released[cause] = self._clock.now().mono_us + seconds * 1e6
 
     def end_release(self, cause: Release) -> None:
@@ -196,7 +205,7 @@ class StageOutputs:
 
     def close(self) -> None:
         """De-energise: a fail-secure door is locked."""
-        self._unlocked = False
+        self._unlocked, self._pulse_until_us = False, 0.0
 
     def _obey(self) -> None:
         if self.failing:
