@@ -13,7 +13,7 @@ from sync.central import export
 from sync.central.arguments import Commands, action
 from sync.central.database_commands import with_database
 from sync.central.document_commands import with_config
-from sync.central.export import Choice, ExportError
+from sync.central.export_rows import Choice, ExportError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 

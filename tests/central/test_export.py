@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from station.core import events
 from station.core.model import Instant
-from sync.central import cli, export, tables
+from sync.central import cli, export, export_files, export_rows, tables
 from sync.central.database import now_us
-from sync.central.export import COLUMNS, Choice
+from sync.central.export_rows import COLUMNS, Choice
 from sync.central.store import Store, offer
 from sync.wire import Batch
 from tests.central.conftest import Postgres
@@ -121,7 +121,7 @@ def test_a_choice_of_times_stations_and_kinds(filled: Store, url: str, tmp_path:
     assert export.export(url, Choice(kinds=("alarm", "boot")), path, "csv") == 4
     assert export.export(url, Choice(BEGAN_US + 5 * hour, None, ("gate-a",), ("alarm",)), path, "csv") == 0
     assert path.read_text("utf-8-sig").strip() == ",".join(COLUMNS)
-    with pytest.raises(export.ExportError, match="gate-x"):
+    with pytest.raises(export_rows.ExportError, match="gate-x"):
         export.export(url, Choice(stations=("gate-a", "gate-x")), path, "csv")
 
 
@@ -192,7 +192,7 @@ def test_a_missing_package_is_named(
 ) -> None:
     """Without the extra `export` the message says what to install."""
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(export.ExportError, match=rf"{package}.*gate-station\[export\]"):
+    with pytest.raises(export_rows.ExportError, match=rf"{package}.*gate-station\[export\]"):
         export.export(url, Choice(), tmp_path / "x", kind)
     assert not left_over(tmp_path)
 
@@ -202,7 +202,7 @@ def test_a_full_sheet_is_followed_by_another(
 ) -> None:
     """A sheet has a last row; the next event opens the next sheet, with a head of its own."""
     needs("xlsx")
-    monkeypatch.setattr(export, "SHEET_ROWS", 11)
+    monkeypatch.setattr(export_files, "SHEET_ROWS", 11)
     path = tmp_path / "events.xlsx"
     export.export(url, Choice(), path, "xlsx")
     assert [int(row["seq"]) for row in read(path, "xlsx")] == [*range(1, 31), *range(1, 5)]
@@ -235,7 +235,7 @@ def test_collectors_go_on_writing_meanwhile(tmp_path: Path) -> None:
     store = Store(url)
     store.open()
     store.commit_batches([batch("gate-a", 1, [{"n": n} for n in range(500)])])
-    found = export.rows(url, Choice())
+    found = export_rows.rows(url, Choice())
     next(found)
     began = time.monotonic()
     store.commit_batches([batch("gate-b", 1, [{"n": n} for n in range(500)])])
@@ -247,9 +247,9 @@ def test_collectors_go_on_writing_meanwhile(tmp_path: Path) -> None:
 PEAK = """
 import sys
 from pathlib import Path
-from sync.central import export
+from sync.central import export, export_rows
 kind, url, path, since = sys.argv[1:]
-choice = export.Choice(int(since), kinds=("decision",))
+choice = export_rows.Choice(int(since), kinds=("decision",))
 count = export.export(url, choice, Path(path), kind)
 peak = next(line for line in open("/proc/self/status") if line.startswith("VmHWM"))
 print(count, peak.split()[1])
