@@ -93,22 +93,28 @@ def edges(records: list[dict[str, object]]) -> list[tuple[str, int]]:
     return found
 
 
-def unexplained_edges(records: list[dict[str, object]], events: list[Event]) -> list[str]:
-    """Name every energised relay without a committed grant or override before it, or REX or fire about it."""
-    found = []
+def unexplained_edges(records: list[dict[str, object]], events: list[Event], slack_us: int = SLACK_US) -> list[str]:
+    """Name every energised relay without a committed grant or override before it, or REX or fire about it.
+
+    `slack_us`: how far a cause may lie from what it explains. One grant explains one rise.
+    """
+    found, left = [], list(events)
     for lane, at in edges(records):
-        if not any(_explains(event, lane, at) for event in events):
+        cause = next((event for event in left if _explains(event, lane, at, slack_us)), None)
+        if cause is not None and cause.kind in ("decision", "override"):
+            left.remove(cause)
+        if cause is None:
             found.append(f"relay {lane} energised at {at} us without a committed cause")
     return found
 
 
-def _explains(event: Event, lane: str, at: int) -> bool:
+def _explains(event: Event, lane: str, at: int, slack_us: int) -> bool:
     if event.payload.get("lane") != lane:
         return False
     if event.kind in ("decision", "override"):
-        return event.payload["outcome"] == "grant" and at - SLACK_US <= event.mono_us <= at
+        return event.payload["outcome"] == "grant" and at - slack_us <= event.mono_us <= at
     egress = event.kind == "door" or (event.kind == "alarm" and event.payload["alarm"] == "fire")
-    return egress and abs(event.mono_us - at) <= SLACK_US
+    return egress and abs(event.mono_us - at) <= slack_us
 
 
 def _latency(found: Audit, records: list[dict[str, object]], events: list[Event]) -> None:

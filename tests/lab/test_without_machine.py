@@ -34,6 +34,13 @@ def test_a_rise_without_a_cause_is_named():
     assert unexplained_edges(rows, [_grant(4_990_000)]) == []
 
 
+def test_one_grant_explains_one_rise():
+    """A second rise within the slack of a grant that is used up has no cause, however wide the slack."""
+    rows = _changes(_told((0, "seen", 0), *((at, "driven", at % 2) for at in (5_000_001, 6_000_000, 7_000_001))))
+    assert unexplained_edges(rows, [_grant(4_990_000), _grant(6_990_000)], 9_000_000) == []
+    assert len(unexplained_edges(rows, [_grant(4_990_000)], 9_000_000)) == 1
+
+
 def test_a_rise_of_a_line_that_nobody_drives_is_named():
     """A released line that its pull takes up is seen by sampling alone."""
     rows = _changes(_told((0, "seen", 0), (1, "driven", 0), (9, "seen", 1)))
