@@ -121,7 +121,7 @@ def test_nothing_of_a_pass_stays_on_the_screen(gate, window):
         assert "李*" in window.locator("#visitor-pass").inner_text()
         close()
         window.wait_for_selector("#visitor-pass", state="hidden")
-        assert window.locator("#visitor-code svg").count() == 0
+        window.wait_for_selector("#visitor-code svg", state="detached")  # "close" is told in a task of its own
         assert window.locator("#visitor-facts").evaluate("facts => facts.textContent") == ""
         window.click("#visitor-ask")
         assert window.input_value("#visitor-name") == ""
@@ -139,7 +139,7 @@ def test_signing_out_takes_the_pass_away(gate, window, page):
     page.cookie = "; ".join(f"{one['name']}={one['value']}" for one in window.context.cookies())
     page.post("/sign-out", {})
     window.wait_for_selector("#visitor-pass", state="hidden")
-    assert window.locator("#visitor-code svg").count() == 0
+    window.wait_for_selector("#visitor-code svg", state="detached")
     window.wait_for_selector("#notice:has-text('Sign in again')")
 
 
