@@ -217,55 +217,53 @@ def test_a_restored_database_makes_the_station_rewind(gate: Gate) -> None:
     gate.must_be_whole()
 
 
-def test_a_database_that_goes_away_acknowledges_nothing(
-    tmp_path: Path, broker: Broker, journal: Journal, postgres: Postgres
-) -> None:
-    """While the database is gone nothing is acknowledged; when it is back everything arrives."""
-    gate = Gate(tmp_path, broker, journal, postgres.new_url())
-    with ExitStack() as stack:
-        stack.callback(gate.stop)
-        gate.start_collector()
-        gate.start_sync()
+@pytest.fixture
+def on_postgres(tmp_path: Path, broker: Broker, journal: Journal, postgres: Postgres) -> Iterator[Gate]:
+    """A gate that has delivered its first event to a collector on PostgreSQL, which runs again after the test."""
+    found = Gate(tmp_path, broker, journal, postgres.new_url())
+    try:
+        found.start_collector()
+        found.start_sync()
         journal.write(1)
-        until(lambda: gate.is_delivered(1), what="the first event")
-        postgres.stop()
-        stack.callback(postgres.must_run)
-        last = journal.write(100)
-        until(lambda: "the database cannot be used" in gate.log("collector"), what="the loss")
-        assert gate.delivered() < last
-        postgres.start()
-        until(lambda: gate.is_delivered(last), what="delivery")
-        gate.must_be_whole()
+        until(lambda: found.is_delivered(1), what="the first event")
+        yield found
+    finally:
+        found.stop()
+        postgres.must_run()
+
+
+def test_a_database_that_goes_away_acknowledges_nothing(on_postgres: Gate, postgres: Postgres) -> None:
+    """While the database is gone nothing is acknowledged; when it is back everything arrives."""
+    postgres.stop()
+    last = on_postgres.journal.write(100)
+    until(lambda: "the database cannot be used" in on_postgres.log("collector"), what="the loss")
+    assert on_postgres.delivered() < last
+    postgres.start()
+    until(lambda: on_postgres.is_delivered(last), what="delivery")
+    on_postgres.must_be_whole()
 
 
 def test_a_collector_without_its_database_leaves_its_share_to_others(
-    tmp_path: Path, broker: Broker, journal: Journal, postgres: Postgres
+    tmp_path: Path, on_postgres: Gate, postgres: Postgres
 ) -> None:
     """It leaves the broker, so that nothing waits in it: another collector gets every batch.
 
     When it is back and the other one is gone, it is given the rest, and what the other database alone has.
     """
-    gate = Gate(tmp_path, broker, journal, postgres.new_url())
-    with ExitStack() as stack:
-        stack.callback(gate.stop)
-        gate.start_collector()
-        gate.start_sync()
-        journal.write(1)
-        until(lambda: gate.is_delivered(1), what="the first event")
-        postgres.stop()
-        stack.callback(postgres.must_run)
-        last = journal.write(20)
-        until(lambda: "leaving the broker" in gate.log("collector"), what="the leave")
-        elsewhere = tmp_path / "elsewhere"
-        elsewhere.mkdir()
-        other = start_collector(elsewhere, central_toml(elsewhere, broker.port, name="central-2"))
-        stack.callback(other.stop)
-        until(lambda: gate.is_delivered(last), 30, "delivery to the other one")
-        postgres.start()
+    postgres.stop()
+    last = on_postgres.journal.write(20)
+    until(lambda: "leaving the broker" in on_postgres.log("collector"), what="the leave")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    other = start_collector(elsewhere, central_toml(elsewhere, on_postgres.broker.port, name="central-2"))
+    try:
+        until(lambda: on_postgres.is_delivered(last), 30, "delivery to the other one")
+    finally:
         other.stop()
-        last = journal.write(5)
-        until(lambda: gate.is_delivered(last), 30, "delivery to the first one")
-        gate.must_be_whole()
+    postgres.start()
+    last = on_postgres.journal.write(5)
+    until(lambda: on_postgres.is_delivered(last), 30, "delivery to the first one")
+    on_postgres.must_be_whole()
 
 
 WRITER = """
