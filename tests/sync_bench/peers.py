@@ -19,6 +19,7 @@ from sync.central.store import Store
 from tests.central.conftest import Postgres
 from tests.demo.processes import ROOT, Process, until
 from tests.sync.lab import central_toml
+from tests.sync_bench import database_alone
 from tests.sync_bench.feed import CLIENT, PLAIN_FILTERS, Broker, batches, load
 from tests.sync_bench.traffic import Journal
 
@@ -164,6 +165,13 @@ def ours(place: Place, journal: Journal, events: int, size: int = BATCH) -> floa
     return _checked(url, "event", events, _timed(_Child(line, log), log))
 
 
+def database(place: Place, journal: Journal, events: int) -> float:
+    """PostgreSQL alone, with the rows that ours makes: no collector into these tables can be faster."""
+    (made, _), (url, _) = place.database(), place.database()
+    portions = database_alone.packed(made, journal, events, BATCH)
+    return _checked(url, "event", events, database_alone.seconds(url, portions))
+
+
 def naive(place: Place, journal: Journal, events: int) -> float:
     """An INSERT and a COMMIT for each message of one event."""
     folder, (url, name) = place.fresh(), place.database()
@@ -225,6 +233,7 @@ def _watched(url: str, events: int) -> float:
 
 PEERS: dict[str, Callable[[Place, Journal, int], float]] = {
     "ours": ours,
+    "database": database,
     "node": node,
     "node-red": node_red,
     "naive": naive,

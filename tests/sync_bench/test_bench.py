@@ -55,7 +55,7 @@ def test_bytes_on_the_wire_are_within_the_bar(stream: Journal) -> None:
     assert sizes.per_event(journal(rows(known, 1000), texts))[50] <= 75
 
 
-@pytest.mark.parametrize(("name", "count"), [("ours", 5000), ("naive", 200)])
+@pytest.mark.parametrize(("name", "count"), [("ours", 5000), ("database", 5000), ("naive", 200)])
 def test_a_collector_takes_everything_once(place: Place, stream: Journal, name: str, count: int) -> None:
     """The bench counts what is in the table afterwards, so a rate is of rows that are there."""
     assert PEERS[name](place, stream, count) > 0
