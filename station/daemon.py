@@ -9,20 +9,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from drivers.camera import open_camera
-from drivers.decoder import make_decoder
 from drivers.inputs import LaneInputs
-from drivers.light import open_light
 from drivers.loudspeaker import open_loudspeaker
 from drivers.outputs import LaneOutputs
 from drivers.pins import factory
-from drivers.reader import ReaderWorker
 from drivers.speech import FOLDER as VOICE_FOLDER
 from drivers.thermometer import open_thermometer
 from drivers.twins.world import World
 from drivers.vl53l0x import open_range_sensor
 from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
+from station.camera_watch import CameraWatch
 from station.clock import SystemClock
 from station.command_desk import CannotReloadError, new_boot_nonce
 from station.config import Config, ConfigError, LaneConfig
@@ -40,7 +37,7 @@ from station.journal import JournalFault
 from station.lane_record import baseline_key
 from station.mailbox import Mailbox
 from station.notify import notify
-from station.ports import DeviceFault, Sighting, Spoken
+from station.ports import DeviceFault, Spoken
 from station.recorder import Recorder
 from station.records import can_open_journal, open_documents, open_journal, open_reserve
 from station.register import Register
@@ -70,7 +67,6 @@ class Station:
         self._closing = contextlib.ExitStack()
         self._safety: dict[str, Callable[[], bool]] = {}
         self._starts: list[Callable[[], None]] = []
-        self._readers: dict[str, ReaderWorker] = {}
         self._doorways: dict[str, tuple[Doorway, LaneOutputs | AbsentOutputs]] = {}
         self._outputs_open: list[LaneOutputs] = []
         self._closed = False
@@ -103,7 +99,8 @@ class Station:
         for lane in config.lane:
             self._add_lane(lane)
         self._open_loudspeaker()
-        self._closing.callback(self._stop_readers)
+        self._cameras = CameraWatch(config.lane, self._mailbox, self._is_pass, self._pins, self._world)
+        self._closing.callback(self._cameras.stop)
         self._screen = ScreenServer(self._gate, config.screen, config.paths.guards, config.station.live_page)
         self._gate.beat = Watchdog(self._safety).beat
 
@@ -221,41 +218,9 @@ class Station:
         self._closing.callback(loudspeaker.close)
         self._gate.announcer.connect(loudspeaker)
 
-    def _start_reader(self, lane: LaneConfig) -> None:
-        """Start camera and decoder of a lane; a fault is shown, and minding tries again."""
-        part = f"camera {lane.id}"
-
-        def put(sighting: Sighting) -> None:
-            self._mailbox.put_latest(lane.id, sighting)
-
-        def report(fault: DeviceFault | None) -> None:
-            self._mailbox.put(DeviceReport(part, fault))
-
-        try:
-            camera = open_camera(lane.camera, self._world)
-            reader = ReaderWorker(
-                lane.id,
-                camera,
-                make_decoder(lane.camera.decoder, self._is_pass),
-                lane.camera,
-                put,
-                report,
-                open_light(lane.camera, self._pins, lane.id),
-            )
-        except DeviceFault as fault:
-            report(fault)
-            return
-        report(None)  # what an earlier worker reported is over; this one speaks for itself
-        reader.start()
-        self._readers[lane.id] = reader
-
     def _is_pass(self, text: str) -> bool:
         """Say whether somebody's key stands behind a text; asked from the readers' threads."""
         return is_signed(text, self._documents.trust, self._config.station.zone)
-
-    def _stop_readers(self) -> None:
-        for reader in self._readers.values():
-            reader.stop()
 
     # --- running ---------------------------------------------------------------------------------------------------
 
@@ -283,14 +248,8 @@ class Station:
             log.warning("no bell (%s): news from gate-sync is found by looking once a second", error)
 
     def _mind(self) -> None:
-        """Start what may die without the gate, again if it did: readers and screen."""
-        for lane in self._config.lane:
-            reader = self._readers.get(lane.id)
-            if reader is None or not reader.alive:
-                if reader:
-                    log.error("the camera worker of lane %s died; starting another", lane.id)
-                    reader.stop()
-                self._start_reader(lane)
+        """Start what may die without the gate, again if it did: cameras and screen."""
+        self._cameras.mind()
         self._mind_screen()
         self._mailbox.put(DeviceReport("guards", self._guards_fault()))
 

@@ -296,10 +296,7 @@ class GateThread:
 
     def _lane_view(self, flow: LaneFlow, now: Instant) -> LaneView:
         name = flow.config.id
-        situation = (
-            lane_signal(flow),
-            flow.lane.decision,
-        )  # the next person refused within seconds is told anew, aloud
+        situation = (lane_signal(flow), flow.lane.decision)  # the next person refused within seconds is told anew
         shown, since = self._situations.get(name, (None, 0))
         if situation != shown:
             since = now.wall_us

@@ -145,83 +145,95 @@ _LASTING = (S.HOLD_OPEN, S.OUT_OF_SERVICE, S.RELEASED)
 _STUCK_OPEN = (S.HELD, S.FORCED)
 
 
-def _rows() -> dict[tuple[DoorState, DoorEvent], DoorRow]:
-    unlocking, relocking = DoorRow(S.UNLOCKING, (C.UNLOCK,), L.BOLT), DoorRow(S.RELOCKING, (C.LOCK,), L.BOLT)
-    rows = {
-        (S.STARTING, E.OPENED): DoorRow(S.OPEN, (C.LOCK,), L.PROPPED),
-        (S.STARTING, E.CLOSED): relocking,
-        (S.RELOCKING, E.DEADLINE): DoorRow(S.AJAR, (C.LOCK,), L.AJAR),
-        (S.AJAR, E.DEADLINE): DoorRow(S.LOCK_FAILED, (C.LOCK,)),
-        (S.LOCKED, E.BOLT_WITHDRAWN): DoorRow(S.LOCK_FAILED, (C.LOCK,)),
-        (S.UNLOCKING, E.GRANT): unlocking,
-        (S.UNLOCKING, E.REX): replace(unlocking, commands=(C.UNLOCK, C.NOTE_REX)),
-        (S.UNLOCKING, E.BOLT_WITHDRAWN): DoorRow(S.UNLOCKED, (), L.UNLOCK),
-        (S.UNLOCKING, E.DEADLINE): DoorRow(S.LOCK_FAILED, (C.LOCK, C.NOT_UNLOCKED)),
-        (S.UNLOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), L.UNLOCK),
-        (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
-        (S.UNLOCKED, E.DEADLINE): replace(relocking, commands=(C.LOCK, C.NOT_PASSED)),
-        (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
-        (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
-        (S.OPEN, E.DEADLINE): DoorRow(S.PROPPED, (C.SHUT,), L.HELD),
-        (S.PROPPED, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
-        (S.PROPPED, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
-        (S.PROPPED, E.DEADLINE): DoorRow(S.HELD),
-        (S.HOLD_OPEN, E.GRANT): DoorRow(S.HOLD_OPEN, (C.PASSED, C.SHUT)),
-        (S.HOLD_OPEN, E.REX): DoorRow(S.HOLD_OPEN, (C.NOTE_REX,)),
-        (S.HOLD_OPEN, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
-        (S.HOLD_OPEN, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
-        # Nobody is let in by a lane that is blocked, but people inside may always leave.
-        (S.OUT_OF_SERVICE, E.GRANT): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.NOT_UNLOCKED)),
-        (S.OUT_OF_SERVICE, E.REX): DoorRow(S.OUT_OF_SERVICE, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
-        (S.OUT_OF_SERVICE, E.DEADLINE): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
-        (S.OUT_OF_SERVICE, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
-        (S.RELEASED, E.GRANT): DoorRow(S.RELEASED, (C.PASSED, C.SHUT)),
-        (S.RELEASED, E.REX): DoorRow(S.RELEASED, (C.NOTE_REX,)),
-    }
-    for state in (S.STARTING, *_SHUT_STATES):
-        rows |= {
-            (state, E.GRANT): unlocking,
-            (state, E.REX): replace(unlocking, commands=(C.UNLOCK, C.NOTE_REX)),
-            (state, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
-            (state, E.HOLD_OPEN): DoorRow(S.HOLD_OPEN, (C.UNLOCK,)),
-            (state, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
-        }
-    for state in _SHUT_STATES:
-        rows[state, E.OPENED] = DoorRow(S.FORCED)
-    for state in (S.RELOCKING, S.AJAR, S.LOCK_FAILED):
-        rows[state, E.BOLT_THROWN] = DoorRow(S.LOCKED)
-    for state in _PERMITTED:
-        rows |= {
-            (state, E.OPENED): DoorRow(S.OPEN, (C.LOCK, C.PASSED), L.PROPPED),
-            (state, E.PULSE): replace(relocking, commands=(C.LOCK, C.PASSED, C.SHUT)),
-            (state, E.RELAY_FAILED): replace(relocking, commands=(C.LOCK, C.NOT_UNLOCKED)),
-            (state, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.SHUT)),
-            (state, E.HOLD_OPEN): DoorRow(S.HOLD_OPEN, (C.UNLOCK, C.PASSED, C.SHUT)),
-            (state, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.NOT_PASSED)),
-        }
-    for state in _STANDING_OPEN:
-        rows |= {
-            (state, E.CLOSED): replace(relocking, commands=(C.LOCK, C.SHUT)),
-            (state, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK, C.SHUT)),
-            (state, E.HOLD_OPEN): DoorRow(S.HOLD_OPEN, (C.UNLOCK, C.SHUT)),
-            (state, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.SHUT)),
-        }
+_UNLOCKING, _RELOCKING = DoorRow(S.UNLOCKING, (C.UNLOCK,), L.BOLT), DoorRow(S.RELOCKING, (C.LOCK,), L.BOLT)
+
+_OWN: dict[tuple[DoorState, DoorEvent], DoorRow] = {
+    (S.STARTING, E.OPENED): DoorRow(S.OPEN, (C.LOCK,), L.PROPPED),
+    (S.STARTING, E.CLOSED): _RELOCKING,
+    (S.RELOCKING, E.DEADLINE): DoorRow(S.AJAR, (C.LOCK,), L.AJAR),
+    (S.AJAR, E.DEADLINE): DoorRow(S.LOCK_FAILED, (C.LOCK,)),
+    (S.LOCKED, E.BOLT_WITHDRAWN): DoorRow(S.LOCK_FAILED, (C.LOCK,)),
+    (S.UNLOCKING, E.GRANT): _UNLOCKING,
+    (S.UNLOCKING, E.REX): replace(_UNLOCKING, commands=(C.UNLOCK, C.NOTE_REX)),
+    (S.UNLOCKING, E.BOLT_WITHDRAWN): DoorRow(S.UNLOCKED, (), L.UNLOCK),
+    (S.UNLOCKING, E.DEADLINE): DoorRow(S.LOCK_FAILED, (C.LOCK, C.NOT_UNLOCKED)),
+    (S.UNLOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), L.UNLOCK),
+    (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+    (S.UNLOCKED, E.DEADLINE): replace(_RELOCKING, commands=(C.LOCK, C.NOT_PASSED)),
+    (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
+    (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
+    (S.OPEN, E.DEADLINE): DoorRow(S.PROPPED, (C.SHUT,), L.HELD),
+    (S.PROPPED, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
+    (S.PROPPED, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
+    (S.PROPPED, E.DEADLINE): DoorRow(S.HELD),
+    (S.HOLD_OPEN, E.GRANT): DoorRow(S.HOLD_OPEN, (C.PASSED, C.SHUT)),
+    (S.HOLD_OPEN, E.REX): DoorRow(S.HOLD_OPEN, (C.NOTE_REX,)),
+    (S.HOLD_OPEN, E.BLOCK): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
+    (S.HOLD_OPEN, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
+    # Nobody is let in by a lane that is blocked, but people inside may always leave.
+    (S.OUT_OF_SERVICE, E.GRANT): DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.NOT_UNLOCKED)),
+    (S.OUT_OF_SERVICE, E.REX): DoorRow(S.OUT_OF_SERVICE, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+    (S.OUT_OF_SERVICE, E.DEADLINE): DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
+    (S.OUT_OF_SERVICE, E.FIRE): DoorRow(S.RELEASED, (C.UNLOCK,)),
+    (S.RELEASED, E.GRANT): DoorRow(S.RELEASED, (C.PASSED, C.SHUT)),
+    (S.RELEASED, E.REX): DoorRow(S.RELEASED, (C.NOTE_REX,)),
+}
+"""Rows of one state."""
+
+_SHARED: tuple[tuple[tuple[DoorState, ...], dict[DoorEvent, DoorRow]], ...] = (
+    (
+        (S.STARTING, *_SHUT_STATES),
+        {
+            E.GRANT: _UNLOCKING,
+            E.REX: replace(_UNLOCKING, commands=(C.UNLOCK, C.NOTE_REX)),
+            E.FIRE: DoorRow(S.RELEASED, (C.UNLOCK,)),
+            E.HOLD_OPEN: DoorRow(S.HOLD_OPEN, (C.UNLOCK,)),
+            E.BLOCK: DoorRow(S.OUT_OF_SERVICE, (C.LOCK,)),
+        },
+    ),
+    (_SHUT_STATES, {E.OPENED: DoorRow(S.FORCED)}),
+    ((S.RELOCKING, S.AJAR, S.LOCK_FAILED), {E.BOLT_THROWN: DoorRow(S.LOCKED)}),
+    (
+        _PERMITTED,
+        {
+            E.OPENED: DoorRow(S.OPEN, (C.LOCK, C.PASSED), L.PROPPED),
+            E.PULSE: replace(_RELOCKING, commands=(C.LOCK, C.PASSED, C.SHUT)),
+            E.RELAY_FAILED: replace(_RELOCKING, commands=(C.LOCK, C.NOT_UNLOCKED)),
+            E.FIRE: DoorRow(S.RELEASED, (C.UNLOCK, C.SHUT)),
+            E.HOLD_OPEN: DoorRow(S.HOLD_OPEN, (C.UNLOCK, C.PASSED, C.SHUT)),
+            E.BLOCK: DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.NOT_PASSED)),
+        },
+    ),
+    (
+        _STANDING_OPEN,
+        {
+            E.CLOSED: replace(_RELOCKING, commands=(C.LOCK, C.SHUT)),
+            E.FIRE: DoorRow(S.RELEASED, (C.UNLOCK, C.SHUT)),
+            E.HOLD_OPEN: DoorRow(S.HOLD_OPEN, (C.UNLOCK, C.SHUT)),
+            E.BLOCK: DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.SHUT)),
+        },
+    ),
     # A contact that reports "open" for ever must not end the service: grants still unlock for their time.
     # A relay that fails may still be energised by an earlier grant: it is told to lock as often as it takes.
-    for state in _STUCK_OPEN:
-        rows |= {
-            (state, E.GRANT): DoorRow(state, (C.UNLOCK, C.PASSED), L.UNLOCK),
-            (state, E.REX): DoorRow(state, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
-            (state, E.DEADLINE): DoorRow(state, (C.LOCK, C.SHUT)),
-            (state, E.RELAY_FAILED): DoorRow(state, (C.LOCK, C.NOT_UNLOCKED)),
-        }
-    for state in _LASTING:
-        rows[state, E.RESUME_OPEN] = DoorRow(S.OPEN, (C.LOCK,), L.PROPPED)
-        rows[state, E.RESUME_SHUT] = relocking
-    return rows
+    *(
+        (
+            (state,),
+            {
+                E.GRANT: DoorRow(state, (C.UNLOCK, C.PASSED), L.UNLOCK),
+                E.REX: DoorRow(state, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+                E.DEADLINE: DoorRow(state, (C.LOCK, C.SHUT)),
+                E.RELAY_FAILED: DoorRow(state, (C.LOCK, C.NOT_UNLOCKED)),
+            },
+        )
+        for state in _STUCK_OPEN
+    ),
+    (_LASTING, {E.RESUME_OPEN: DoorRow(S.OPEN, (C.LOCK,), L.PROPPED), E.RESUME_SHUT: _RELOCKING}),
+)
+"""Rows that several states have alike."""
 
-
-TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = _rows()
+TABLE: dict[tuple[DoorState, DoorEvent], DoorRow] = _OWN | {
+    (state, event): row for states, rows in _SHARED for state in states for event, row in rows.items()
+}
 
 _SAYS = {E.OPENED: True, E.CLOSED: False}
 _CONTACT = tuple(_SAYS)
