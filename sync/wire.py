@@ -29,8 +29,8 @@ MAX_EVENTS = 1000
 """Events in one batch."""
 MAX_PAYLOAD = 1 << 20
 """Bytes of one message as received."""
-MAX_PLAIN = 4 << 20
-"""Bytes of one batch after decompression."""
+MAX_PLAIN = 1 << 20
+"""Bytes of one batch after decompression: the largest has 512 KiB of events and 330 KiB of sealed texts."""
 MAX_RAW = 512 << 10
 """Bytes of all events of one batch; a single event is never larger."""
 MAX_HELD = 16

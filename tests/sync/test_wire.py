@@ -78,6 +78,13 @@ def test_a_changed_batch_is_refused_or_has_a_broken_chain(data: st.DataObject) -
     assert heads[-1].hex() == found.last_hash
 
 
+def test_the_largest_batch_a_station_sends_fits() -> None:
+    """A thousand events with all the bytes a batch may have, each with the longest sealed text: within every limit."""
+    events = [b'"' + b"x" * (wire.MAX_RAW // wire.MAX_EVENTS - 2) + b'"'] * wire.MAX_EVENTS
+    largest = msgspec.structs.replace(make(events), sealed=["A" * 334] * wire.MAX_EVENTS)
+    assert len(msgspec.json.encode(largest)) <= wire.MAX_PLAIN <= wire.MAX_PAYLOAD
+
+
 def test_a_bomb_is_refused_before_it_unfolds() -> None:
     """A small frame that would become large is refused by the size it states; one that states none is refused too."""
     bomb = zstandard.compress(b" " * (wire.MAX_PLAIN + 1))
