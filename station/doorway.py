@@ -37,13 +37,13 @@ _LOCKED = DoorState.LOCKED
 """By a name of its own: Python 3.11 takes 0.2 us to find a member by its enumeration, and a passage takes six steps."""
 _MOMENT_US = 10_000_000
 """How long an alarm rings that tells of a moment and not of a state."""
-_PERMITTED = (DoorState.UNLOCKING, DoorState.UNLOCKED, DoorState.OPEN)
+_PERMITTED = (DoorState.UNLOCKING, DoorState.UNLOCKED, DoorState.OPEN, DoorState.OPEN_UNLOCKED)
 _ANYBODY_MAY_PASS = (DoorState.HOLD_OPEN, DoorState.RELEASED)
 _WAITING = _PERMITTED[:2]
 """States in which somebody has been let in and has not opened yet."""
 _UNLOCKS = (*_PERMITTED[:2], *_ANYBODY_MAY_PASS)
 """States in which the relay is meant to be unlocked."""
-_UNLOCKED_FOR_A_TIME = (DoorState.HELD, DoorState.FORCED, DoorState.OUT_OF_SERVICE)
+_UNLOCKED_FOR_A_TIME = (DoorState.OPEN_UNLOCKED, DoorState.HELD, DoorState.FORCED, DoorState.OUT_OF_SERVICE)
 """States in which a grant or an exit unlocks until the deadline."""
 _BOLT_MOVES = {
     DoorState.UNLOCKING: DoorEvent.BOLT_WITHDRAWN,
@@ -95,6 +95,8 @@ class Doorway:
 
     def grant(self, people: int, tell_lane: TellLane) -> None:
         """Unlock for so many people; a passage sensor counts them. The lane is told PASSED, SHUT, NOT_PASSED ..."""
+        if tell_lane != self._tell_lane:
+            self._tell_lane(LaneEvent.NOT_PASSED)  # the lane on the other side, if it still waits
         self._tell_lane = tell_lane
         still = self._expected - self._counted if self.counts and self.door.state in _WAITING else 0
         self._expected, self._counted = max(0, still) + max(1, people), 0
@@ -257,7 +259,9 @@ class Doorway:
     @property
     def secured(self) -> bool:
         """Whether the door is shut and nobody may open it: what an interlocked door waits for."""
-        return self.door.state in (DoorState.LOCKED, DoorState.OUT_OF_SERVICE) and not self.door.is_open
+        leaving = self.door.deadline_us is not None
+        blocked = self.door.state is DoorState.OUT_OF_SERVICE and not leaving
+        return (blocked or self.door.state is _LOCKED) and not self.door.is_open
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""

@@ -44,6 +44,8 @@ SETTLED = frozenset({Band.NOT_MEASURED, Band.NORMAL})
 # passage asked for seventy (a tenth of its time). For the same reason the usual commands come first in `_execute`.
 _BUSY, _PENDING = (LaneState.PASSING, LaneState.COMMITTING), (LaneState.MEASURING, LaneState.ESCORTING)
 _IDLE, _DENY, _ESCORT = LaneState.IDLE, Outcome.DENY, Outcome.ESCORT
+DOOR_WAIT_US = 30_000_000
+"""So long somebody who was measured waits for another door to be shut, before the guard is asked."""
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
 _ENDED = {
@@ -83,6 +85,12 @@ class LaneFlow:
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
         self._vigil, self._cool_until_us = Vigil(), 0
         self._token = 0
+        self._measured: tuple[TemperatureReading, Baseline | None] | None = None
+        """A result that waits until another door is shut."""
+        self._measuring_since_us = 0
+        self.turn = 0
+        """Counts the people whose passes were taken up, so that what a guard does is meant for who is here."""
+        self._whose = b""
         self._judge = Judge(site, around)
         self._record = LaneRecord(config.id, site.direction, around.recorder, around.register, around.personal)
         self._recorded = False
@@ -117,13 +125,22 @@ class LaneFlow:
         if len(passes) > 1 and self.lane.state is LaneState.ESCORTING:
             passes.pop(self._waiting_cti(), None)  # two people side by side, as they were asked to come
         if len(passes) > 1:
+            self._displace(b"", now)
             self._decided(self._judge.refuse(Rejected(Reason.ONE_AT_A_TIME)), _joined(passes), signed=True)
         elif passes:
             item = next(iter(passes.values()))
             if item in fresh:
                 self._take_up(item, now)
-        elif self.lane.state not in _PENDING and not self._cooling(now):
-            self._take_up(most_telling(fresh), now)
+        else:
+            item = most_telling(fresh)
+            if not self._keeps_its_person(item) and not self._cooling(now):
+                self._take_up(item, now)
+
+    def _keeps_its_person(self, item: HeldUp) -> bool:
+        """Say whether what is no pass, a poster perhaps, must not end what is being done for a person with one."""
+        if self.lane.state is not LaneState.REFERRED:
+            return self.lane.state in _PENDING
+        return bool(self._waiting_cti()) and not is_time_code(item.reading)
 
     def _cooling(self, now: Instant) -> bool:
         """Say whether to pause: after too many refusals one unsigned text is taken up every few seconds."""
@@ -163,11 +180,17 @@ class LaneFlow:
             verdict = self._judge.second_pass(first, credential, now, self._shown)
         else:
             verdict = self._judge.decide(credential, now)
-        joined = verdict.credential is not credential
-        self._shown = self._shown if joined else now
-        if self.lane.state in _PENDING and not joined:
-            self._record.ended("displaced", self.lane.decision, now)
+        if verdict.credential is credential:
+            self._displace(credential.cti, now)
+            self._shown = now
         self._decided(verdict, credential.cti.hex(), signed=True)
+
+    def _displace(self, cti: bytes, now: Instant) -> None:
+        """Begin with another person; whoever is still measured, or waits for the guard, is recorded as displaced."""
+        same = cti == self._whose
+        if self.lane.state in _PENDING or (self.lane.state is LaneState.REFERRED and not same):
+            self._record.ended("displaced", self.lane.decision, now)
+        self.turn, self._whose = self.turn + (not same), cti
 
     def _hear_time(self, code: TimeCode) -> None:
         if not self._around.told_time(code):
@@ -185,13 +208,30 @@ class LaneFlow:
 
         `usual`: what is usual at this lane after it, stored with the decision.
         """
-        decision = self.lane.decision
-        if token != self._token or self.lane.state is not LaneState.MEASURING or not decision:
+        if token != self._token or self.lane.state is not LaneState.MEASURING:
             return
-        if credential := decision.credential:
-            verdict = self._judge.decide(credential, self._now(), reading, decision.escort, self._shown)
-            self._record.usual = usual
-            self._decided(verdict, credential.cti.hex(), signed=True)
+        self._measured = (reading, usual)
+        self.conclude()
+
+    def conclude(self) -> None:
+        """Decide on what was measured, once no other door must be shut first, or that has lasted too long."""
+        decision = self.lane.decision
+        if self._measured is None or decision is None or decision.credential is None:
+            return
+        blocked, now = self.interlocked, self._now()
+        if blocked and now.mono_us < self._measuring_since_us + DOOR_WAIT_US:
+            return
+        (reading, usual), self._measured = self._measured, None
+        verdict = self._judge.decide(decision.credential, now, reading, decision.escort, self._shown)
+        if blocked and verdict.outcome is Outcome.GRANT:
+            verdict = replace(verdict, outcome=Outcome.REFER, reason=Reason.INTERLOCKED)
+        self._record.usual = usual
+        self._decided(verdict, decision.credential.cti.hex(), signed=True)
+
+    @property
+    def waits_for_door(self) -> bool:
+        """Whether somebody who was measured waits here for another door to be shut."""
+        return self._measured is not None
 
     # --- the decision ----------------------------------------------------------------------------------------------
 
@@ -302,6 +342,8 @@ class LaneFlow:
         self.lane, commands = lanes.handle(self.lane, event, self._now().mono_us, self._times, decision)
         for command in commands:
             self._execute(command, about)
+        if self.lane.state is not LaneState.MEASURING:
+            self._measured = None
         if self.lane.state is _IDLE:
             self._let_in.forget()
 
@@ -320,7 +362,8 @@ class LaneFlow:
             case LaneCommand.MEASURE:
                 self._start_screening()
             case LaneCommand.GIVE_UP_MEASURING:
-                self.screened(self._token, TemperatureReading(Band.FAULT))
+                self._measured = self._measured or (TemperatureReading(Band.FAULT), None)
+                self.conclude()
             case LaneCommand.ALARM_JOURNAL:
                 self.doorway.alarms.set("journal", rings=True)
             case LaneCommand.RECORD_NO_ENTRY | LaneCommand.RECORD_NOT_UNLOCKED:
@@ -330,7 +373,8 @@ class LaneFlow:
                 self._record.ended(_ENDED[command], about, self._now())
 
     def _start_screening(self) -> None:
-        self._token += 1
+        self._token, self._measured = self._token + 1, None
+        self._measuring_since_us = self._now().mono_us
         self._record.seq = 0  # nothing is recorded yet that a passage could refer to
         if self._measure:
             self._measure(self._token)
@@ -349,7 +393,8 @@ class LaneFlow:
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""
-        candidates = (self.lane.deadline_us, self.doorway.next_deadline_us(), self.refusals.next_expiry_us)
+        waits = None if self._measured is None else self._measuring_since_us + DOOR_WAIT_US
+        candidates = (self.lane.deadline_us, waits, self.doorway.next_deadline_us(), self.refusals.next_expiry_us)
         return min((at for at in candidates if at is not None), default=None)
 
     def expire(self) -> None:
@@ -367,6 +412,13 @@ class LaneFlow:
         if not self._around.recorder.broken:
             self.doorway.alarms.set("journal", rings=False)
         self.doorway.tend()
+
+
+def is_time_code(reading: Reading) -> bool:
+    """Say whether a guard holds up a code that tells the time, be it accepted or not."""
+    return isinstance(reading, TimeCode) or (
+        isinstance(reading, Rejected) and reading.reason is Reason.TIME_CODE_REFUSED
+    )
 
 
 def _us(seconds: float) -> int:

@@ -151,6 +151,8 @@ class GateThread:
                 self._handle(item)
             for flow in self._lanes.values():
                 flow.expire()
+            for flow in self._lanes.values():
+                flow.conclude()  # the door it waits for may be secured now
         for flow in self._lanes.values():
             flow.refusals.settle(closing=True)
 
@@ -208,7 +210,8 @@ class GateThread:
         if any(flow.doorway is doorway and flow.lane.state is LaneState.PASSING for flow in others):
             return True
         groups = [group for group in self._config.interlock if (self._lanes[lane].config.door_of or lane) in group]
-        return any(flow.config.id in group and not flow.doorway.secured for group in groups for flow in others)
+        elsewhere = [flow for flow in others if flow.doorway is not doorway]
+        return any(flow.config.id in group and not flow.doorway.secured for group in groups for flow in elsewhere)
 
     # --- once a second ---------------------------------------------------------------------------------------------
 

@@ -60,6 +60,8 @@ class GuardDesk:
             return GuardAnswer(accepted=False, text=text("answer-no-lane"))
         if request.duress:
             self._recorder.alarm_silently(request.lane, request.operator, self._clock.now())
+        if request.turn not in (None, flow.turn):
+            return GuardAnswer(accepted=False, text=text("answer-someone-else"))
         who, why, duress = request.operator, request.why, request.duress
         if request.verb is GuardVerb.DISMISS:
             done = flow.dismiss(who, why, duress=duress)
@@ -81,6 +83,8 @@ class GuardDesk:
             return GuardAnswer(accepted=False, text=text("answer-interlocked"))
         if entry.duress:
             self._recorder.alarm_silently(entry.lane, entry.operator, self._clock.now())
+        if entry.turn not in (None, flow.turn):
+            return GuardAnswer(accepted=False, text=text("answer-someone-else"))
         decision = flow.measured_by_hand(entry.operator, entry.celsius, duress=entry.duress)
         if decision is None:
             return GuardAnswer(accepted=False, text=text("answer-hand-nobody"))

@@ -61,6 +61,8 @@ class LaneView:
     """Whether what keeps the person out is something a guard can forgive."""
     by_hand: bool = False
     """Whether the guard can enter what a hand thermometer shows."""
+    turn: int = 0
+    """Counts the people whose passes were taken up here: whose turn it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,8 @@ class GuardRequest:
     answer: Future[GuardAnswer] = field(compare=False)
     duress: bool = False
     """The guard signed in with the duress PIN: everything happens as always, and central is told."""
+    turn: int | None = None
+    """Whose turn it was when the guard began (LaneView.turn); None: for whoever is there now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,8 @@ class HandReading:
     celsius: float
     answer: Future[GuardAnswer] = field(compare=False)
     duress: bool = False
+    turn: int | None = None
+    """As in GuardRequest."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,7 +68,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
     signal, decision = lane_signal(flow), flow.lane.decision
     key = message_key(flow, signal)
     headline, step = text(key), told_next(flow, key)
-    if flow.busy_with_other:
+    if flow.busy_with_other or flow.waits_for_door:
         step = text("please-wait")
     credential = decision.credential if decision else None
     return LaneView(
@@ -86,6 +86,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
         local=decision is not None and decision.local,
         forgivable=decision is not None and decision.reason in FORGIVABLE,
         by_hand=flow.by_hand,
+        turn=flow.turn,
     )
 
 

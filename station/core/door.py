@@ -8,6 +8,10 @@ bolt does not come out is AJAR, then LOCK_FAILED. HOLD_OPEN, OUT_OF_SERVICE and 
 caused them is over; fire overrules everything. Nobody waits for software here: REX and fire have already moved the
 relay when this table hears of them (drivers/inputs.py); the table keeps the record straight.
 
+A lock that falls shut too early would belie what was promised. The exit button releases the relay for its whole time,
+whatever the table commands (drivers/outputs.py), and who is let in while the door stands open (OPEN_UNLOCKED) may reach
+it when it has just fallen shut. So a door that shuts before such a time is over is UNLOCKED until then.
+
 A door without a feedback of its bolt is told at once that the bolt moved (station/doorway.py), so that one table serves
 both. Commands are returned in the order in which they must be carried out. Times are monotonic microseconds.
 """
@@ -29,6 +33,7 @@ class DoorState(StrEnum):
     UNLOCKING = "unlocking"
     UNLOCKED = "unlocked"
     OPEN = "open"
+    OPEN_UNLOCKED = "open-unlocked"
     PROPPED = "propped-open"
     HELD = "held-open"
     FORCED = "forced-open"
@@ -119,6 +124,8 @@ class Door:
     state: DoorState = DoorState.STARTING
     deadline_us: int | None = None
     is_open: bool = False
+    exit_until_us: int = 0
+    """Until when the exit button, pressed last, releases the relay."""
 
     @property
     def alarm(self) -> str | None:
@@ -140,9 +147,11 @@ ALARMS = {
 _SHUT_STATES = (S.LOCKED, S.RELOCKING, S.AJAR, S.LOCK_FAILED)
 """Shut, and nobody has permission."""
 _PERMITTED = (S.UNLOCKING, S.UNLOCKED)
-_STANDING_OPEN = (S.OPEN, S.PROPPED, S.HELD, S.FORCED)
+_STANDING_OPEN = (S.OPEN, S.OPEN_UNLOCKED, S.PROPPED, S.HELD, S.FORCED)
 _LASTING = (S.HOLD_OPEN, S.OUT_OF_SERVICE, S.RELEASED)
 _STUCK_OPEN = (S.HELD, S.FORCED)
+_UNLOCKED_OPEN = (S.OPEN_UNLOCKED, *_STUCK_OPEN)
+"""Open, and unlocked for a time where they have a deadline."""
 
 
 _UNLOCKING, _RELOCKING = DoorRow(S.UNLOCKING, (C.UNLOCK,), L.BOLT), DoorRow(S.RELOCKING, (C.LOCK,), L.BOLT)
@@ -160,10 +169,11 @@ _OWN: dict[tuple[DoorState, DoorEvent], DoorRow] = {
     (S.UNLOCKED, E.GRANT): DoorRow(S.UNLOCKED, (C.UNLOCK,), L.UNLOCK),
     (S.UNLOCKED, E.REX): DoorRow(S.UNLOCKED, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
     (S.UNLOCKED, E.DEADLINE): replace(_RELOCKING, commands=(C.LOCK, C.NOT_PASSED)),
-    (S.OPEN, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
+    (S.OPEN_UNLOCKED, E.REX): DoorRow(S.OPEN_UNLOCKED, (C.UNLOCK, C.NOTE_REX), L.UNLOCK),
+    (S.OPEN_UNLOCKED, E.DEADLINE): DoorRow(S.OPEN, (C.LOCK,), L.PROPPED),
+    (S.OPEN_UNLOCKED, E.RELAY_FAILED): DoorRow(S.OPEN, (C.LOCK, C.NOT_UNLOCKED), L.PROPPED),
     (S.OPEN, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
     (S.OPEN, E.DEADLINE): DoorRow(S.PROPPED, (C.SHUT,), L.HELD),
-    (S.PROPPED, E.GRANT): DoorRow(S.OPEN, (C.PASSED,), L.PROPPED),
     (S.PROPPED, E.REX): DoorRow(S.OPEN, (C.LOCK, C.NOTE_REX), L.PROPPED),
     (S.PROPPED, E.DEADLINE): DoorRow(S.HELD),
     (S.HOLD_OPEN, E.GRANT): DoorRow(S.HOLD_OPEN, (C.PASSED, C.SHUT)),
@@ -213,6 +223,11 @@ _SHARED: tuple[tuple[tuple[DoorState, ...], dict[DoorEvent, DoorRow]], ...] = (
             E.BLOCK: DoorRow(S.OUT_OF_SERVICE, (C.LOCK, C.SHUT)),
         },
     ),
+    # Who is let in at an open door is taken to go through, and finds it unlocked should it fall shut before.
+    (
+        (S.OPEN, S.OPEN_UNLOCKED, S.PROPPED),
+        {E.GRANT: DoorRow(S.OPEN_UNLOCKED, (C.UNLOCK, C.PASSED), L.UNLOCK)},
+    ),
     # A contact that reports "open" for ever must not end the service: grants still unlock for their time.
     # A relay that fails may still be energised by an earlier grant: it is told to lock as often as it takes.
     *(
@@ -254,7 +269,7 @@ IGNORED = frozenset(
         # A turnstile that turns without permission is an alarm of its own (station/doorway.py), not a state.
         *((state, E.PULSE) for state in S if state not in _PERMITTED),
         # Where nothing was to be unlocked for a person; fire has cut the lock's power in hardware.
-        *((state, E.RELAY_FAILED) for state in S if state not in (*_PERMITTED, *_STUCK_OPEN)),
+        *((state, E.RELAY_FAILED) for state in S if state not in (*_PERMITTED, *_UNLOCKED_OPEN)),
         # Deadlines that no row sets.
         *((state, E.DEADLINE) for state in (S.STARTING, S.LOCKED, S.LOCK_FAILED, S.HOLD_OPEN, S.RELEASED)),
         # Nothing lasting to resume from, or lasting already; fire and a technician's block overrule the schedule.
@@ -269,11 +284,21 @@ IGNORED = frozenset(
 def handle(door: Door, event: DoorEvent, now_us: int, times: DoorTimes) -> tuple[Door, tuple[DoorCommand, ...]]:
     """Return the door after an event, and what must be done."""
     is_open = _SAYS.get(event, door.is_open)
+    exit_until = now_us + times.unlock_us if event is E.REX else door.exit_until_us
     row = TABLE.get((door.state, event))
     if row is None:
-        return replace(door, is_open=is_open), ()
+        return replace(door, is_open=is_open, exit_until_us=exit_until), ()
+    if event is E.CLOSED and (until := _unlocked_until(door)) > now_us:
+        commands = tuple(command for command in row.commands if command is not C.LOCK)
+        return Door(S.UNLOCKED, until, is_open, exit_until), commands
     deadline = now_us + times.of(row.limit) if row.limit else None
-    return Door(row.next, deadline, is_open), row.commands
+    return Door(row.next, deadline, is_open, exit_until), row.commands
+
+
+def _unlocked_until(door: Door) -> int:
+    """Return until when an open door is to be unlocked, should it fall shut now."""
+    granted = door.deadline_us if door.state in _UNLOCKED_OPEN else None
+    return max(door.exit_until_us, granted or 0)
 
 
 def resume(door: Door) -> DoorEvent:

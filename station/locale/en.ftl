@@ -291,6 +291,7 @@ answer-hand-denied = Recorded. The rules do not let the person through; the scre
 answer-hand-referred = Recorded. The rules leave it to you: open, or send the person on.
 answer-hand-escort = Recorded. The rules ask for a second pass now.
 answer-busy = The lane cannot do that now
+answer-someone-else = Somebody else is at the lane now. Close this, look who it is, and begin again.
 answer-signed-in = Signed in
 answer-wrong-pin = Wrong name or PIN
 answer-locked = Too many wrong PINs. Please wait.

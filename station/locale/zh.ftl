@@ -291,6 +291,7 @@ answer-hand-denied = 已记录。规则不允许通行，原因见屏幕。
 answer-hand-referred = 已记录。由您决定：开门，或请本人离开。
 answer-hand-escort = 已记录。规则要求再出示一张通行码。
 answer-busy = 通道现在不能执行
+answer-someone-else = 通道前已是另一位，请关闭此窗口，看清是谁后重新操作。
 answer-signed-in = 已登录
 answer-wrong-pin = 姓名或密码错误
 answer-locked = 密码错误次数过多，请稍候。

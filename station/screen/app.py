@@ -4,10 +4,10 @@
     GET  /events                  server-sent events "view" and "time" (station/screen/stream.py)
     POST /sign-in                 {"operator", "pin"}
     POST /sign-out                {}
-    POST /lanes/{lane}/open       {"why"}
-    POST /lanes/{lane}/dismiss    {"why"}
-    POST /lanes/{lane}/forgive    {"why"}
-    POST /lanes/{lane}/temperature {"celsius"}: what a hand thermometer shows
+    POST /lanes/{lane}/open       {"why", "turn"}: turn as in the view, so that it is for whom the guard meant
+    POST /lanes/{lane}/dismiss    {"why", "turn"}
+    POST /lanes/{lane}/forgive    {"why", "turn"}
+    POST /lanes/{lane}/temperature {"celsius", "turn"}: what a hand thermometer shows
     POST /visitors                {"name", "hours"}: the answer has "pass" besides (station/screen/visitors.py)
     GET  /numbers/{number}.svg    the code of a number that a lane shows now
 
@@ -183,7 +183,7 @@ class Application:
         verb, lane = request.path_params["verb"], request.path_params["lane"]
         if verb not in set(GuardVerb) or lane not in {one.lane for one in self._gate.view().lanes}:
             raise _RefusedError(404, texts.NO_SUCH_LANE)
-        wish = GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future(), duress)
+        wish = GuardRequest(GuardVerb(verb), lane, operator, _why(body), Future(), duress, _turn(body))
         answer = await self._ask(wish, wish.answer)
         return _answer(200 if answer.accepted else 409, answer.accepted, answer.text, answer.retry_after_s)
 
@@ -195,7 +195,7 @@ class Application:
             raise _RefusedError(404, texts.NO_SUCH_LANE)
         if isinstance(celsius, bool) or not isinstance(celsius, int | float) or not math.isfinite(celsius):
             raise _RefusedError(422, words("answer-hand-range"))
-        entry = HandReading(lane, operator, float(celsius), Future(), duress)
+        entry = HandReading(lane, operator, float(celsius), Future(), duress, _turn(body))
         answer = await self._ask(entry, entry.answer)
         return _answer(200 if answer.accepted else 409, answer.accepted, answer.text)
 
@@ -259,6 +259,14 @@ def _why(body: dict[str, Any]) -> str:
     if not clean.isprintable():
         raise _RefusedError(422, texts.WHY_MISSING)
     return clean
+
+
+def _turn(body: dict[str, Any]) -> int | None:
+    """Return whose turn the guard saw; None where the request is for whoever is there now."""
+    turn = body.get("turn")
+    if turn is not None and (isinstance(turn, bool) or not isinstance(turn, int)):
+        raise _RefusedError(422, texts.BAD_REQUEST)
+    return turn
 
 
 async def _body(request: Request) -> dict[str, Any]:

@@ -17,6 +17,7 @@ COLOURS = {
     "granted": "#7bc47f",
     "passing": "#7bc47f",
     "open": "#b8e0b9",
+    "open-unlocked": "#b8e0b9",
     "denied": "#e88b84",
     "refused": "#e88b84",
     "alarm": "#d9534f",

@@ -203,7 +203,33 @@ def test_a_passage_through_a_propped_door_begins_anew():
     """Somebody with a grant who comes through a propped door ends the warning, and its time begins again."""
     propped, _ = after(E.GRANT, E.OPENED, E.DEADLINE, door=SHUT)
     door, done = after(E.GRANT, door=propped, now_us=9)
-    assert (door.state, door.deadline_us, done) == (S.OPEN, 9 + TIMES.propped_us, [C.PASSED])
+    assert (door.state, door.deadline_us, done) == (S.OPEN_UNLOCKED, 9 + TIMES.unlock_us, [C.UNLOCK, C.PASSED])
+    door, done = after(E.DEADLINE, door=door, now_us=20)
+    assert (door.state, door.deadline_us, done) == (S.OPEN, 20 + TIMES.propped_us, [C.LOCK])
+
+
+def test_a_door_that_falls_shut_before_somebody_let_in_can_still_be_opened():
+    """Let in while somebody else comes out: the lane is told the end, and the lock waits for the time of the grant."""
+    leaving, _ = after(E.REX, E.OPENED, door=SHUT, now_us=0)
+    door, done = after(E.GRANT, door=leaving, now_us=6_000_000)
+    assert done == [C.UNLOCK, C.PASSED]
+    door, done = after(E.CLOSED, door=door, now_us=7_000_000)
+    assert (door.state, door.deadline_us, done) == (S.UNLOCKED, 11_000_000, [C.SHUT])
+    assert after(E.OPENED, door=door, now_us=8_000_000)[1] == [C.LOCK, C.PASSED]
+    door, done = after(E.DEADLINE, door=door, now_us=11_000_000)
+    assert (door.state, done) == (S.LOCKED, [C.LOCK, C.NOT_PASSED])
+
+
+@pytest.mark.parametrize("story", [after, with_bolt])
+def test_an_exit_is_not_over_when_the_first_has_left(story):
+    """The button releases the relay for its whole time: a door shut before is neither ajar nor forced by the next."""
+    door, _ = story(E.REX, E.BOLT_WITHDRAWN, E.OPENED, door=SHUT, now_us=0)
+    door, _ = story(E.CLOSED, door=door, now_us=3_000_000)
+    assert (door.state, door.deadline_us, door.alarm) == (S.UNLOCKED, TIMES.unlock_us, None)
+    second, _ = story(E.OPENED, door=door, now_us=4_000_000)
+    assert (second.state, second.alarm) == (S.OPEN, None)
+    door, done = story(E.DEADLINE, door=door, now_us=TIMES.unlock_us)
+    assert (done[0], story(E.BOLT_THROWN, door=door)[0].state) == (C.LOCK, S.LOCKED)
 
 
 def test_forced_open():
@@ -269,7 +295,8 @@ def test_a_schedule_holds_the_door_open():
     door, done = after(E.OPENED, E.GRANT, E.REX, E.DEADLINE, door=door)
     assert (door.state, door.alarm, done) == (S.HOLD_OPEN, None, [C.PASSED, C.SHUT, C.NOTE_REX])
     assert after(resume(door), door=door)[0].state is S.OPEN
-    assert after(E.CLOSED, E.RESUME_SHUT, door=door) == (SHUT, [C.LOCK])
+    door, done = after(E.CLOSED, E.RESUME_SHUT, door=door)
+    assert (door.state, done) == (S.LOCKED, [C.LOCK])
 
 
 def test_a_blocked_lane_lets_nobody_in_but_everybody_out():
@@ -279,7 +306,8 @@ def test_a_blocked_lane_lets_nobody_in_but_everybody_out():
     assert after(E.GRANT, door=door)[1] == [C.LOCK, C.NOT_UNLOCKED]
     leaving, done = after(E.REX, door=door, now_us=3)
     assert (leaving.deadline_us, done) == (3 + TIMES.unlock_us, [C.UNLOCK, C.NOTE_REX])
-    assert after(E.DEADLINE, door=leaving) == (door, [C.LOCK])
+    left, done = after(E.DEADLINE, door=leaving)
+    assert (left.state, left.deadline_us, done) == (S.OUT_OF_SERVICE, None, [C.LOCK])
     assert after(E.FIRE, door=door)[0].state is S.RELEASED
 
 
@@ -370,6 +398,7 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.lane, self.door, self.now_us = Lane(), Door(), 0
         self.unlocked, self.lock_by_us = False, 0
+        self.exit_until_us, self.exit_ended = 0, False
         self.committed, self.recorded = 0, 0
         self.commits_work, self.relay_works = True, True
         self.lock_sticks = False
@@ -403,6 +432,7 @@ class GateMachine(RuleBasedStateMachine):
 
     def tell_door(self, event: DoorEvent) -> None:
         """Carry an event to the door; its bolt follows at once unless it sticks."""
+        self.exit_ended |= event in (E.PULSE, E.RELAY_FAILED, E.RESUME_SHUT, E.RESUME_OPEN)
         self.door, commands = handle(self.door, event, self.now_us, TIMES)
         for command in commands:
             if command is C.UNLOCK:
@@ -476,7 +506,9 @@ class GateMachine(RuleBasedStateMachine):
 
     @rule(event=st.sampled_from([E.OPENED, E.CLOSED, E.OPENED, E.CLOSED, E.REX, E.FIRE]))
     def door_input(self, event: DoorEvent) -> None:
-        """A contact or button changes, in any order."""
+        """A contact or button changes, in any order; the button releases the relay by itself (drivers/outputs.py)."""
+        if event is E.REX:
+            self.exit_until_us, self.exit_ended = self.now_us + TIMES.unlock_us, False
         self.tell_door(event)
 
     @precondition(lambda self: self.door.state in LASTING)
@@ -512,6 +544,12 @@ class GateMachine(RuleBasedStateMachine):
         assert not self.unlocked or released or self.now_us < self.lock_by_us
         assert not self.unlocked or released or self.door.deadline_us is not None
         assert not self.unlocked or released or self.door.deadline_us <= self.lock_by_us
+
+    @invariant()
+    def what_an_exit_releases_is_not_called_locked(self) -> None:
+        """While the button releases the relay, an opening is no alarm and a bolt that stays in no fault."""
+        if self.now_us < self.exit_until_us and not self.exit_ended:
+            assert self.door.state not in (S.LOCKED, S.RELOCKING, S.AJAR)
 
     @invariant()
     def a_commit_never_waits(self) -> None:

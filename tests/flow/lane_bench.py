@@ -172,6 +172,7 @@ class LaneBench:
         """Let time pass and deadlines take effect."""
         self.clock.move(seconds)
         self.flow.expire()
+        self.flow.conclude()
 
     def walk_through(self) -> None:
         """Open the door and shut it behind."""

@@ -152,13 +152,14 @@ function reconnect() {
 }
 
 // --- asking ---
+// Whose turn it is when a guard begins goes with the request: meanwhile somebody else may have come.
 function wish(verb, lane) {
-  state.wish = { verb, lane };
+  state.wish = { verb, lane, turn: state.view.lanes.find((one) => one.lane === lane)?.turn };
   if (state.operator) askWish(); else askSignIn();
 }
 function askWish() {
-  const { verb, lane } = state.wish;
-  if (verb === "visitor") askVisitor(); else if (verb === "hand") askHand(lane); else askReason();
+  const { verb, lane, turn } = state.wish;
+  if (verb === "visitor") askVisitor(); else if (verb === "hand") askHand(lane, turn); else askReason();
 }
 function askSignIn() {
   $("pin").value = "";
@@ -202,9 +203,9 @@ $("sign-in").querySelector("form").addEventListener("submit", (event) => {
 $("reason").querySelector("form").addEventListener("submit", (event) => {
   event.preventDefault();
   submitting($("reason"), async () => {
-    const { verb, lane } = state.wish, why = $("why").value.trim();
+    const { verb, lane, turn } = state.wish, why = $("why").value.trim();
     if (!why) { problem($("reason"), CHOOSE); return; }
-    const answer = await post(`/lanes/${encodeURIComponent(lane)}/${verb}`, { why });
+    const answer = await post(`/lanes/${encodeURIComponent(lane)}/${verb}`, { why, turn });
     if (answer.status === 401) { $("reason").close(); signedOut(answer.text); return; }
     if (!answer.ok) { problem($("reason"), answer.text); return; }
     $("reason").close();

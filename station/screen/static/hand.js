@@ -4,10 +4,11 @@ import { $, make } from "./elements.js";
 import { HAND_RANGE } from "./words.js";
 
 const dialog = $("hand"), field = $("celsius");
-let lane = null, digits = "";
+let lane = null, turn = null, digits = "";
 
-export function askHand(id) {
+export function askHand(id, whose) {
   lane = id;
+  turn = whose;
   type("");
   open(dialog);
   $("hand-keys").firstElementChild.focus();
@@ -30,7 +31,7 @@ export function wireHand({ signedOut, done }) {
     event.preventDefault();
     submitting(dialog, async () => {
       if (digits.length < 3) { problem(dialog, HAND_RANGE); return; }
-      const answer = await post(`/lanes/${encodeURIComponent(lane)}/temperature`, { celsius: Number(digits) / 10 });
+      const answer = await post(`/lanes/${encodeURIComponent(lane)}/temperature`, { celsius: Number(digits) / 10, turn });
       if (answer.status === 401) { dialog.close(); signedOut(answer.text); return; }
       if (!answer.ok) { problem(dialog, answer.text); return; }
       dialog.close();
