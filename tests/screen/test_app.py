@@ -301,6 +301,8 @@ def test_sign_out_blanks_an_open_stream(page, watch):
         ("/lanes/east-in/open", {}, 422),
         ("/lanes/east-in/open", {"why": "  "}, 422),
         ("/lanes/east-in/open", {"why": 5}, 422),
+        ("/lanes/east-in/open", WHY | {"turn": "7"}, 422),
+        ("/lanes/east-in/open", WHY | {"turn": True}, 422),
         ("/lanes/east-in/open", {"why": "a\x00b"}, 422),
         ("/lanes/east-in/open", {"why": "x" * 201}, 422),
         ("/lanes/east-in/open", ["why"], 400),

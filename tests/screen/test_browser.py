@@ -197,6 +197,26 @@ def test_a_hand_reading_is_entered_on_large_keys(gate, window):
     assert [entry.celsius for entry in gate.asked(HandReading)] == [36.8]
 
 
+@pytest.mark.parametrize("what", ["open", "hand"])
+def test_what_a_guard_begins_is_for_who_was_shown_then(gate, window, what):
+    """While the guard chooses a reason, or reads the thermometer, the next one comes: the request says whose it was."""
+    here = {"signal": Signal.REFERRED, "awaiting_guard": True, "by_hand": True}
+    gate.publish(a_view(lane(turn=7, **here)))
+    sign_in(window)
+    window.click(f".lane .{what}")
+    gate.publish(a_view(lane(turn=8, who="李* 访客", **here)))
+    window.wait_for_selector(".facts:has-text('李*')", state="attached")
+    if what == "open":
+        window.click("#presets button:first-child")
+        window.click("#reason-do")
+        window.wait_for_selector("#reason", state="hidden")
+    else:
+        for key in ("3", "6", "8", "OK"):
+            window.click(f"#hand-keys button:text-is('{key}')")
+        window.wait_for_selector("#hand", state="hidden")
+    assert [one.turn for one in (*gate.asked(GuardRequest), *gate.asked(HandReading))] == [7]
+
+
 def test_wrong_pin_is_told_in_the_dialog(window):
     """A wrong PIN leaves the dialog open, says so in both languages, and empties the field."""
     window.click("#session")
