@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from station import __version__
+from station import __version__, by_hand
 from station.config import Config
 from station.core import command as commands
 from station.core.command import Command, Recipient, Verb
@@ -25,6 +25,7 @@ from station.documents import Documents
 from station.flow import LaneFlow
 from station.inbox import Inbox, ReceivedCommand
 from station.journal import Change, set_state
+from station.lane_record import Operator
 from station.ports import Clock
 from station.recorder import Recorder
 from station.schema import BOOT_NONCE
@@ -228,7 +229,7 @@ class CommandDesk:
         if len(found) != 1:
             detail = f"{len(found)} lanes fit; there are {', '.join(self._lanes)}"
             return _failed(Reason.COMMAND_BAD_ARGUMENT, detail)
-        fault = found[0].guard_open(operator, "command")
+        fault = by_hand.open_door(found[0], Operator(operator, "command"))
         return _failed(fault, f"lane {found[0].config.id}") if fault else Outcome(DONE)
 
     def _reload(self) -> Outcome:

@@ -10,13 +10,12 @@ by the event that tells of the committed record.
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 
 from station.config import LaneConfig
-from station.core import fever, scan
 from station.core import lane as lanes
+from station.core import scan
 from station.core.baseline import Baseline
 from station.core.door import DoorState
 from station.core.facts import Site
@@ -27,19 +26,15 @@ from station.core.timecode import TimeCode
 from station.core.vigilance import COOL_US, WINDOW_US, Vigil, refused
 from station.doorway import Doorway
 from station.judge import Judge, Surroundings
-from station.lane_record import LaneRecord, Operator
+from station.lane_record import LaneRecord
 from station.let_in import LetIn
 from station.payloads import holders
 from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
 from station.watcher import HeldUp, Reading, Watcher, most_telling, passes_among
 
-FORGIVABLE = frozenset({Reason.PASSBACK, Reason.QUOTA_USED, Reason.AWAY_TOO_LONG})
-"""What a guard can forgive: that somebody has gone this way already."""
 IMITATED = frozenset({Reason.LIVE_STALE, Reason.LIVE_REPLAYED, Reason.LIVE_WRONG_NONCE, Reason.PASSBACK})
 """Refusals of genuine passes that count as tried like made-up ones: copies, and passes handed back."""
-SETTLED = frozenset({Band.NOT_MEASURED, Band.NORMAL})
-"""Bands that leave the guard nothing to measure."""
 # Names of their own for what every passage asks: Python 3.11 takes 0.2 us to find a member by its enumeration, and a
 # passage asked for seventy (a tenth of its time). For the same reason the usual commands come first in `_execute`.
 _BUSY, _PENDING = (LaneState.PASSING, LaneState.COMMITTING), (LaneState.MEASURING, LaneState.ESCORTING)
@@ -75,7 +70,7 @@ class LaneFlow:
         `read` reads a text; None: against the trust bundle in force.
         """
         self.config, self.site = config, site
-        self._measure, self._around, self._now = measure, around, around.clock.now
+        self._measure, self._around, self.now = measure, around, around.clock.now
         self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
         self.doorway = doorway
@@ -92,7 +87,7 @@ class LaneFlow:
         """Counts the people whose passes were taken up, so that what a guard does is meant for who is here."""
         self._whose = b""
         self._judge = Judge(site, around)
-        self._record = LaneRecord(config.id, site.direction, around.recorder, around.register, around.personal)
+        self.record = LaneRecord(config.id, site.direction, around.recorder, around.register, around.personal)
         self._recorded = False
         self._let_in = LetIn()
         self._shown: Instant | None = None
@@ -105,19 +100,19 @@ class LaneFlow:
 
     def see(self, sighting: Sighting) -> None:
         """Take up what one frame showed; one that waited too long may show the person before and is thrown away."""
-        now = self._now()
+        now = self.now()
         if now.mono_us - sighting.captured_ns // 1000 > self._oldest_us:
             return
         texts, trust = list(dict.fromkeys([code.text for code in sighting.codes])), self._around.documents.trust
         if self.out_of_service:
             return
-        if self.lane.state in _BUSY or self._around.interlocked(self.config.id):
+        if self.lane.state in _BUSY or self.interlocked:
             self.busy_with_other = self._watcher.stay(texts, trust, now)
             return
         self.busy_with_other = False
         held, fresh = self._watcher.look(texts, trust, now)
         if fresh:
-            self._record.begin(sighting.captured_ns // 1000)
+            self.record.begin(sighting.captured_ns // 1000)
             self._present(held, fresh, now)
 
     def _present(self, held: tuple[HeldUp, ...], fresh: tuple[HeldUp, ...], now: Instant) -> None:
@@ -148,6 +143,15 @@ class LaneFlow:
         if not pausing:
             self._cool_until_us = now.mono_us + COOL_US
         return pausing
+
+    @property
+    def interlocked(self) -> bool:
+        """Whether another door must be shut first; whoever lets people in obeys it, only fire and REX do not."""
+        return self._around.interlocked(self.config.id)
+
+    def look_anew(self) -> None:
+        """Take up anew whatever is held up."""
+        self._watcher.forget()
 
     @property
     def out_of_service(self) -> bool:
@@ -189,7 +193,7 @@ class LaneFlow:
         """Begin with another person; whoever is still measured, or waits for the guard, is recorded as displaced."""
         same = cti == self._whose
         if self.lane.state in _PENDING or (self.lane.state is LaneState.REFERRED and not same):
-            self._record.ended("displaced", self.lane.decision, now)
+            self.record.ended("displaced", self.lane.decision, now)
         self.turn, self._whose = self.turn + (not same), cti
 
     def _hear_time(self, code: TimeCode) -> None:
@@ -218,15 +222,21 @@ class LaneFlow:
         decision = self.lane.decision
         if self._measured is None or decision is None or decision.credential is None:
             return
-        blocked, now = self.interlocked, self._now()
+        blocked, now = self.interlocked, self.now()
         if blocked and now.mono_us < self._measuring_since_us + DOOR_WAIT_US:
             return
         (reading, usual), self._measured = self._measured, None
-        verdict = self._judge.decide(decision.credential, now, reading, decision.escort, self._shown)
+        verdict = self.judge_measured(decision.credential, reading, decision.escort)
         if blocked and verdict.outcome is Outcome.GRANT:
             verdict = replace(verdict, outcome=Outcome.REFER, reason=Reason.INTERLOCKED)
-        self._record.usual = usual
+        self.record.usual = usual
         self._decided(verdict, decision.credential.cti.hex(), signed=True)
+
+    def judge_measured(
+        self, credential: Credential, reading: TemperatureReading, escort: Credential | None
+    ) -> Decision:
+        """Decide about the person here with what was measured; the pass is judged by when it was shown."""
+        return self._judge.decide(credential, self.now(), reading, escort, self._shown)
 
     @property
     def waits_for_door(self) -> bool:
@@ -240,106 +250,33 @@ class LaneFlow:
         self.refusals.settle()
         if signed and decision.outcome is not _DENY:
             if decision.outcome is _ESCORT:
-                self._record.seq = 0  # nothing is recorded yet that a passage could refer to
-            self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
+                self.record.seq = 0  # nothing is recorded yet that a passage could refer to
+            self.step(lanes.OUTCOME_EVENT[decision.outcome], decision)
             return
         if not signed or decision.reason in IMITATED:
             self._watch_refusals(decision)
         counted_as = refusal_key(decision, key)
         if self.refusals.counts(counted_as, signed=signed):
-            self._step(LaneEvent.REFUSED_AGAIN, decision)
+            self.step(LaneEvent.REFUSED_AGAIN, decision)
             return
-        self._step(lanes.OUTCOME_EVENT[decision.outcome], decision)
+        self.step(lanes.OUTCOME_EVENT[decision.outcome], decision)
         if self._recorded:
-            self.refusals.begin(counted_as, self._record.seq, signed=signed)
+            self.refusals.begin(counted_as, self.record.seq, signed=signed)
 
     def _watch_refusals(self, decision: Decision) -> None:
         """Ring where too many codes are tried in a short time; the station's own faults do not count."""
         if decision.verdict is not Verdict.DENIED:
             return
-        self._vigil, too_many = refused(self._vigil, self._now().mono_us)
+        self._vigil, too_many = refused(self._vigil, self.now().mono_us)
         if too_many:
             self.doorway.alarms.ring_once("illegal-passes", WINDOW_US)
 
-    # --- the guard -------------------------------------------------------------------------------------------------
-
-    @contextlib.contextmanager
-    def _acting(self, operator: str, why: str, duress: bool) -> Iterator[None]:
-        self._record.by = Operator(operator, why, duress)
-        try:
-            yield
-        finally:
-            self._record.by = None
-
-    @property
-    def interlocked(self) -> bool:
-        """Whether another door must be shut first; whoever lets people in obeys it, only fire and REX do not."""
-        return self._around.interlocked(self.config.id)
-
-    def guard_open(self, operator: str, why: str, *, duress: bool = False) -> Reason | None:
-        """Open by hand; None once it is recorded and the door unlocked, else what stood in the way."""
-        if self.interlocked:
-            return Reason.INTERLOCKED
-        # Where people are counted, whoever was let in before still comes: this is for somebody else.
-        others = self.lane.state is LaneState.PASSING and self.doorway.counts
-        here = None if others else self.lane.decision
-        before = here or Decision(Outcome.REFER, Reason.GUARD_CHECK, "guard")
-        self._record.begin(0)
-        override = Decision(Outcome.GRANT, Reason.OVERRIDE, "guard", None, before.credential, escort=before.escort)
-        with self._acting(operator, why, duress):
-            self._step(LaneEvent.GRANT, override)
-        return self.lane.fault
-
-    def dismiss(self, operator: str, why: str, *, duress: bool = False) -> bool:
-        """End what is shown without opening; False where there is nothing to end."""
-        before = self.lane.state
-        with self._acting(operator, why, duress):
-            self._step(LaneEvent.DISMISSED)
-        return before is not self.lane.state
-
-    def forgive(self, operator: str, why: str, *, duress: bool = False) -> bool:
-        """Forgive the person here their earlier passages; False where nobody is here or it cannot be recorded."""
-        decision = self.lane.decision
-        credential = decision.credential if decision and decision.reason in FORGIVABLE else None
-        if credential is None or self.lane.state is LaneState.PASSING:
-            return False
-        with self._acting(operator, why, duress):
-            if not self._record.forgiven(credential, self._now()):
-                return False
-            self._step(LaneEvent.DISMISSED)
-        self._watcher.forget()
-        return True
-
-    @property
-    def by_hand(self) -> bool:
-        """Whether a guard is asked here for somebody whose temperature the sensor did not settle."""
-        decision = self.lane.decision
-        if self.lane.state is not LaneState.REFERRED or decision is None or decision.credential is None:
-            return False
-        return decision.reading.band not in SETTLED or decision.reason is Reason.THERMOMETER_FAULT
-
-    def measured_by_hand(self, operator: str, celsius: float, *, duress: bool = False) -> Decision | None:
-        """Decide anew on what the guard's thermometer shows; None where nobody waits for that.
-
-        It opens nothing by itself: the rules decide, as they do after a screening.
-        """
-        before = self.lane.decision
-        if not self.by_hand or before is None or before.credential is None:
-            return None
-        reading = fever.by_hand(before.reading, celsius, self.config.hand_raised_c)
-        verdict = self._judge.decide(before.credential, self._now(), reading, before.escort, self._shown)
-        self._record.measured_by = Operator(operator, duress=duress)
-        try:
-            self._step(lanes.OUTCOME_EVENT[verdict.outcome], verdict)
-        finally:
-            self._record.measured_by = None
-        return verdict
-
     # --- the lane's commands ---------------------------------------------------------------------------------------
 
-    def _step(self, event: LaneEvent, decision: Decision | None = None) -> None:
+    def step(self, event: LaneEvent, decision: Decision | None = None) -> None:
+        """Carry an event to the lane's table and do what it commands."""
         about = self.lane.decision
-        self.lane, commands = lanes.handle(self.lane, event, self._now().mono_us, self._times, decision)
+        self.lane, commands = lanes.handle(self.lane, event, self.now().mono_us, self._times, decision)
         for command in commands:
             self._execute(command, about)
         if self.lane.state is not LaneState.MEASURING:
@@ -354,11 +291,11 @@ class LaneFlow:
                 self._commit()
             case LaneCommand.UNLOCK:
                 people = holders(self.lane.decision)
-                self._let_in.expect(self._record.seq, people, besides=self.doorway.counts)
-                self.doorway.grant(len(people), self._step)
+                self._let_in.expect(self.record.seq, people, besides=self.doorway.counts)
+                self.doorway.grant(len(people), self.step)
             case LaneCommand.RECORD_PASSAGE:
                 if through := self._let_in.through(counted=self.doorway.counts):
-                    self._record.entered(*through, self._now())
+                    self.record.entered(*through, self.now())
             case LaneCommand.MEASURE:
                 self._start_screening()
             case LaneCommand.GIVE_UP_MEASURING:
@@ -368,26 +305,26 @@ class LaneFlow:
                 self.doorway.alarms.set("journal", rings=True)
             case LaneCommand.RECORD_NO_ENTRY | LaneCommand.RECORD_NOT_UNLOCKED:
                 for of, people in self._let_in.left():
-                    self._record.missed(_ENDED[command], of, people, self._now())
+                    self.record.missed(_ENDED[command], of, people, self.now())
             case _:
-                self._record.ended(_ENDED[command], about, self._now())
+                self.record.ended(_ENDED[command], about, self.now())
 
     def _start_screening(self) -> None:
         self._token, self._measured = self._token + 1, None
-        self._measuring_since_us = self._now().mono_us
-        self._record.seq = 0  # nothing is recorded yet that a passage could refer to
+        self._measuring_since_us = self.now().mono_us
+        self.record.seq = 0  # nothing is recorded yet that a passage could refer to
         if self._measure:
             self._measure(self._token)
 
     def _commit(self) -> None:
         decision = self.lane.decision
         assert decision is not None  # noqa: S101 - the table records nothing but decisions
-        self._recorded = self._record.decision(decision, self._now())
+        self._recorded = self.record.decision(decision, self.now())
         if not self._recorded:
-            self._step(LaneEvent.COMMIT_FAILED)
+            self.step(LaneEvent.COMMIT_FAILED)
             return
-        self._around.decided(self, self._record.seq, decision)
-        self._step(lanes.COMMITTED_EVENT[decision.outcome])
+        self._around.decided(self, self.record.seq, decision)
+        self.step(lanes.COMMITTED_EVENT[decision.outcome])
 
     # --- time ------------------------------------------------------------------------------------------------------
 
@@ -399,11 +336,11 @@ class LaneFlow:
 
     def expire(self) -> None:
         """Let deadlines that have passed take effect."""
-        now_us = self._now().mono_us
+        now_us = self.now().mono_us
         if self.lane.deadline_us is not None and now_us >= self.lane.deadline_us:
             if self.lane.fault or (self.lane.decision and self.lane.decision.reason is Reason.ONE_AT_A_TIME):
-                self._watcher.forget()  # who still holds a pass up has done what was asked
-            self._step(LaneEvent.DEADLINE)
+                self.look_anew()  # who still holds a pass up has done what was asked
+            self.step(LaneEvent.DEADLINE)
         self.doorway.expire()
         self.refusals.settle()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.fever import hand_readable
 from station.core.model import Instant, Outcome
@@ -15,6 +16,7 @@ from station.core.reasons import Reason
 from station.flow import LaneFlow
 from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
 from station.journal import JournalFault, set_state
+from station.lane_record import Operator
 from station.ports import Clock
 from station.recorder import Recorder
 from station.signin import STATE, PinDelay, after_failure, pack, unpack
@@ -62,14 +64,14 @@ class GuardDesk:
             self._recorder.alarm_silently(request.lane, request.operator, self._clock.now())
         if request.turn not in (None, flow.turn):
             return GuardAnswer(accepted=False, text=text("answer-someone-else"))
-        who, why, duress = request.operator, request.why, request.duress
+        by = Operator(request.operator, request.why, request.duress)
         if request.verb is GuardVerb.DISMISS:
-            done = flow.dismiss(who, why, duress=duress)
+            done = by_hand.dismiss(flow, by)
             return GuardAnswer(accepted=done, text=text("answer-dismissed" if done else "answer-busy"))
         if request.verb is GuardVerb.FORGIVE:
-            done = flow.forgive(who, why, duress=duress)
+            done = by_hand.forgive(flow, by)
             return GuardAnswer(accepted=done, text=text("answer-forgiven" if done else "answer-busy"))
-        fault = flow.guard_open(who, why, duress=duress)
+        fault = by_hand.open_door(flow, by)
         return GuardAnswer(accepted=fault is None, text=text(_OPENED[fault]))
 
     def measured(self, entry: HandReading) -> GuardAnswer:
@@ -85,7 +87,7 @@ class GuardDesk:
             self._recorder.alarm_silently(entry.lane, entry.operator, self._clock.now())
         if entry.turn not in (None, flow.turn):
             return GuardAnswer(accepted=False, text=text("answer-someone-else"))
-        decision = flow.measured_by_hand(entry.operator, entry.celsius, duress=entry.duress)
+        decision = by_hand.measured(flow, Operator(entry.operator, duress=entry.duress), entry.celsius)
         if decision is None:
             return GuardAnswer(accepted=False, text=text("answer-hand-nobody"))
         if flow.lane.fault is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from station.by_hand import FORGIVABLE, awaits_reading
 from station.core import lane as lanes
 from station.core.door import DoorState
 from station.core.events import Kind, decode
@@ -9,7 +10,7 @@ from station.core.lane import LaneState
 from station.core.model import Decision, Direction, Outcome, Text
 from station.core.reasons import Reason
 from station.core.signals import Signal
-from station.flow import FORGIVABLE, LaneFlow
+from station.flow import LaneFlow
 from station.guard_screen import LaneView, PassageView
 from station.wording import holder, next_step, reason, text
 
@@ -85,7 +86,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
         number=number if decision is None or decision.reason in _BY_NUMBER else "",
         local=decision is not None and decision.local,
         forgivable=decision is not None and decision.reason in FORGIVABLE,
-        by_hand=flow.by_hand,
+        by_hand=awaits_reading(flow),
         turn=flow.turn,
     )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.model import PassClass
 from station.core.reasons import Reason
 from station.device_config import ButtonConfig, DoorConfig, RelayConfig
+from station.lane_record import Operator
 from station.ports import InputKind
 from tests.core.issuing import pass_text, rule
 from tests.flow.lane_bench import RELAY, LaneBench
@@ -43,7 +45,7 @@ def grants(bench: LaneBench) -> list[int]:
 def test_two_grants_and_one_turn_are_one_passage(turnstile):
     """The guard lets somebody in beside the resident; one turns: the resident went, the other did not."""
     turnstile.show(HOST)
-    assert turnstile.flow.guard_open("li", "with the resident") is None
+    assert by_hand.open_door(turnstile.flow, Operator("li", "with the resident")) is None
     turnstile.flow.doorway.input(InputKind.PASSAGE)
     turnstile.let(6)
     first, second = grants(turnstile)
@@ -55,7 +57,7 @@ def test_two_grants_and_one_turn_are_one_passage(turnstile):
 def test_a_second_turn_is_the_second_grants(turnstile):
     """Within the window each turn is the next person's; a third is one too many."""
     turnstile.show(HOST)
-    turnstile.flow.guard_open("li", "with the resident")
+    by_hand.open_door(turnstile.flow, Operator("li", "with the resident"))
     turnstile.flow.doorway.input(InputKind.PASSAGE)
     turnstile.let(3)
     turnstile.flow.doorway.input(InputKind.PASSAGE)
@@ -84,7 +86,7 @@ def test_a_pair_of_whom_some_turn(turnstile, turns):
 def test_a_guard_waits_for_the_other_door(turnstile):
     """An interlocked lane is opened neither by a pass nor by the guard; the exit button works."""
     turnstile.interlocked = True
-    assert turnstile.flow.guard_open("li", "let him in") is Reason.INTERLOCKED
+    assert by_hand.open_door(turnstile.flow, Operator("li", "let him in")) is Reason.INTERLOCKED
     assert not turnstile.energised
     assert turnstile.events(Kind.OVERRIDE) == []
     turnstile.flow.doorway.input(InputKind.REX)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Band, Direction, PassClass, TemperatureReading
 from station.core.signals import Signal
+from station.lane_record import Operator
 from station.views import lane_signal, lane_view
 from tests.core.issuing import NOW, credential, pass_text, rule
 from tests.core.phones import phone
@@ -155,12 +157,12 @@ def test_nobody_comes(lane):
 def test_the_guard_ends_the_wait(lane):
     """A guard may send the first one away, with a reason, or open: each is recorded with who did it."""
     lane.show(GUEST)
-    assert lane.flow.dismiss("li", "come back with your host")
+    assert by_hand.dismiss(lane.flow, Operator("li", "come back with your host"))
     payload = lane.events(Kind.PASSAGE)[-1].payload
     assert (payload["what"], payload["operator"], payload["cti"]) == ("dismissed", "li", GUEST_CTI.hex())
     lane.let(3)
     lane.show(GUEST)
-    assert lane.flow.guard_open("li", "their host called") is None
+    assert by_hand.open_door(lane.flow, Operator("li", "their host called")) is None
     assert lane.decisions() == [("grant", "override")]
     assert lane.events(Kind.OVERRIDE)[0].payload["of"] == 0
 
@@ -185,7 +187,7 @@ def test_a_guard_who_opens_for_two_lets_both_pass(measuring):
     measuring.show(HOST)
     measuring.flow.screened(measuring.asked[-1], RAISED)
     assert measuring.decisions() == [("refer", "fever-raised")]
-    assert measuring.flow.guard_open("li", "36.8 by hand") is None
+    assert by_hand.open_door(measuring.flow, Operator("li", "36.8 by hand")) is None
     assert measuring.events(Kind.OVERRIDE)[0].payload["escort"] == HOST_CTI.hex()
     measuring.walk_through()
     assert remembered(measuring, GUEST_CTI) == remembered(measuring, HOST_CTI) == [Direction.IN]

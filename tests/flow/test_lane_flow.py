@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Band, TemperatureReading
 from station.core.reasons import Reason
 from station.core.signals import Signal
+from station.lane_record import Operator
 from station.ports import DecodedCode, DeviceFault, InputKind, Sighting
 from station.views import lane_signal, lane_view
 
@@ -57,7 +59,7 @@ def test_the_guard_opens_on_a_full_disk_and_it_is_recorded_late(leaving):
     start_shut(leaving)
     leaving.fill_disk()
     leaving.show(leaving.office.issue())
-    assert leaving.flow.guard_open("li", "known to me") is None
+    assert by_hand.open_door(leaving.flow, Operator("li", "known to me")) is None
     assert leaving.energised
     leaving.free_disk()
     leaving.recorder.probe(leaving.clock.now())
@@ -164,7 +166,7 @@ def test_the_guard_opens_for_a_referral_and_says_why(coming):
     start_shut(coming).show(coming.office.issue())
     coming.flow.screened(coming.asked[-1], TemperatureReading(Band.RAISED, 38.2, 21.0, 6))
     assert coming.flow.lane.state is LaneState.REFERRED
-    assert coming.flow.guard_open("li", "36.8 by hand") is None
+    assert by_hand.open_door(coming.flow, Operator("li", "36.8 by hand")) is None
     override = coming.events(Kind.OVERRIDE)[0].payload
     assert (override["operator"], override["why"]) == ("li", "36.8 by hand")
     assert override["of"] == coming.events(Kind.DECISION)[0].seq
@@ -192,7 +194,7 @@ def test_a_relay_that_fails_is_an_alarm_not_a_crash(leaving, monkeypatch):
     assert "relay" in leaving.flow.doorway.alarms
     assert lane_view(leaving.flow, 0).headline["en"] == "This gate cannot move the door"
     assert [e.payload["what"] for e in leaving.events(Kind.PASSAGE)] == ["relay-failed"]
-    assert leaving.flow.guard_open("li", "let him in") is Reason.RELAY_FAILED
+    assert by_hand.open_door(leaving.flow, Operator("li", "let him in")) is Reason.RELAY_FAILED
     monkeypatch.undo()
     leaving.let(10)
     leaving.show(leaving.office.issue())
@@ -260,6 +262,6 @@ def test_a_dismissal_is_recorded_with_who_and_why(coming):
     """A guard who sends a referred person away leaves name and reason in the journal."""
     start_shut(coming).show(coming.office.issue())
     coming.flow.screened(coming.asked[-1], TemperatureReading(Band.RAISED, 38.2, 21.0, 6))
-    assert coming.flow.dismiss("li", "sent to the clinic")
+    assert by_hand.dismiss(coming.flow, Operator("li", "sent to the clinic"))
     payload = coming.events(Kind.PASSAGE)[0].payload
     assert (payload["what"], payload["operator"], payload["why"]) == ("dismissed", "li", "sent to the clinic")

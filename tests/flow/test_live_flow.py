@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Band, Direction, TemperatureReading
+from station.lane_record import Operator
 from station.ports import InputKind
 from tests.core.issuing import NOW, rule
 from tests.core.phones import phone
@@ -167,7 +169,7 @@ def test_an_override_consumes_the_code_too(make_lane):
     """A guard who opens for somebody with a live code uses it up like a grant."""
     lane = make_lane(papers(rule(id="look", outcome="refer", reason="guard-check")))
     lane.show(page(0))
-    assert lane.flow.guard_open("li", "seen") is None
+    assert by_hand.open_door(lane.flow, Operator("li", "seen")) is None
     lane.walk_through()
     lane.let(5)
     assert lane.pass_with(page(0)) == ("deny", "live-replayed")

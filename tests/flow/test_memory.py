@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Direction
 from station.core.passback import Passage
+from station.lane_record import Operator
 from station.ports import InputKind
 from station.views import lane_view
 from tests.core.issuing import NOW, credential, pass_text, rule
@@ -154,7 +156,7 @@ def test_a_guard_forgives_and_it_works(once):
     once.pass_with(PASS)
     once.show(PASS)
     assert lane_view(once.flow, 0).forgivable
-    assert once.flow.forgive("li", "the reader at the way in was broken")
+    assert by_hand.forgive(once.flow, Operator("li", "the reader at the way in was broken"))
     (event,) = once.events(Kind.FORGIVEN)
     assert event.payload == {
         "lane": "lane",
@@ -171,7 +173,7 @@ def test_what_is_forgiven_stays_forgiven_after_a_restart(once):
     """Forgiveness stands in the journal's file like the passage; a passage afterwards counts again."""
     once.pass_with(PASS)
     once.show(PASS)
-    once.flow.forgive("li", "why not")
+    by_hand.forgive(once.flow, Operator("li", "why not"))
     once.let(1)
     once.restart()
     assert once.pass_with(PASS) == ("grant", "granted")
@@ -185,7 +187,7 @@ def test_a_household_is_forgiven_with_the_pass(shopping):
     shopping.pass_with(PASS)
     shopping.pass_with(stranger)
     shopping.show(FAMILY)
-    assert shopping.flow.forgive("li", "medicine")
+    assert by_hand.forgive(shopping.flow, Operator("li", "medicine"))
     shopping.let(3)
     assert shopping.pass_with(FAMILY) == ("grant", "granted")
     assert shopping.pass_with(stranger) == ("deny", "quota-used")
@@ -193,12 +195,12 @@ def test_a_household_is_forgiven_with_the_pass(shopping):
 
 def test_nobody_here_nobody_to_forgive(once):
     """Without a person at the lane, or while one goes through, there is nothing to forgive and nothing is recorded."""
-    assert not once.flow.forgive("li", "whom?")
+    assert not by_hand.forgive(once.flow, Operator("li", "whom?"))
     once.show("https://example.org/")
-    assert not once.flow.forgive("li", "a poster")
+    assert not by_hand.forgive(once.flow, Operator("li", "a poster"))
     once.let(5)
     once.show(PASS)
-    assert not once.flow.forgive("li", "already in")
+    assert not by_hand.forgive(once.flow, Operator("li", "already in"))
     assert once.events(Kind.FORGIVEN) == []
 
 
@@ -207,7 +209,7 @@ def test_what_cannot_be_recorded_is_not_forgiven(once):
     once.pass_with(PASS)
     once.show(PASS)
     once.fill_disk()
-    assert not once.flow.forgive("li", "please")
+    assert not by_hand.forgive(once.flow, Operator("li", "please"))
     once.free_disk()
     once.let(5)
     assert once.pass_with(PASS) == ("deny", "passback")
@@ -242,7 +244,7 @@ def test_a_guard_forgives_what_another_gate_saw(make_lane):
     there = Passage(FAMILY_CTI, HOUSEHOLD, Direction.OUT, (NOW - 600) * 1_000_000)
     lane.register.heard([there], lane.clock.now(), fresh=True)
     lane.show(PASS)
-    assert lane.flow.forgive("li", "the other gate's reader counts twice")
+    assert by_hand.forgive(lane.flow, Operator("li", "the other gate's reader counts twice"))
     lane.restart()
     lane.register.heard([there], lane.clock.now(), fresh=True)
     assert lane.pass_with(PASS) == ("grant", "granted")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from station import by_hand
 from station.core.events import Kind
 from station.core.reasons import Reason
+from station.lane_record import Operator
 from station.views import lane_view
 from tests.core.issuing import NOW
 from tests.core.phones import phone
@@ -63,7 +65,7 @@ def test_with_the_clock_lost_only_the_number_opens_and_only_where_the_rules_say_
         for code in (PASS, MINE.show(PASS, NOW)):
             assert lane.pass_with(code) == ("refer", "clock-lost")
         assert lane_view(lane.flow, 0, "12ab").number == "12ab"
-        assert lane.flow.dismiss("li", "wait")
+        assert by_hand.dismiss(lane.flow, Operator("li", "wait"))
         assert lane.pass_with(MINE.show(PASS, NOW, number(lane)))[1] == expected
 
 
