@@ -72,6 +72,23 @@ def load(path: Path) -> dict[str, Guard]:
     return _guards_of(table, path)
 
 
+class Standing:
+    """The guards as the file has them now, read again only where it changed. For one thread."""
+
+    def __init__(self, path: Path) -> None:
+        """`path`: the guards file."""
+        self._path = path
+        self._stamp: tuple[int, ...] | None = None
+        self._guards: Mapping[str, Guard] = {}
+
+    def now(self) -> Mapping[str, Guard]:
+        """Return each guard by name. Raises GuardsError like `load`."""
+        stamp = _stamp(self._path)  # taken before reading: what changes in between is found the next time
+        if stamp is None or stamp != self._stamp:
+            self._guards, self._stamp = load(self._path), stamp
+        return self._guards
+
+
 def verify(guards: Mapping[str, Guard], name: str, pin: str) -> Entered:
     """Return which of the guard's PINs `pin` is. Takes the same time for each, and for a name not in the file."""
     guard = guards.get(name)
@@ -152,6 +169,15 @@ def _hash_like(stored: str, pin: str) -> str:
         dklen=len(key) // 2,
     )
     return "$".join([*how, n, r, p, salt, raw.hex()])
+
+
+def _stamp(path: Path) -> tuple[int, ...] | None:
+    """Return what changes whenever the file is replaced, written or given another mode; None where it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino, status.st_mtime_ns, status.st_ctime_ns, status.st_size
 
 
 def _require_private(path: Path, status: os.stat_result) -> None:

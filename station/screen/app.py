@@ -20,9 +20,9 @@ import asyncio
 import json
 import logging
 import math
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import Future
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeVar
@@ -84,10 +84,10 @@ class _RefusedError(Exception):
 class Application:
     """The routes of one station's screen, over its gate and its guards file."""
 
-    def __init__(self, gate: Gate, guards_path: Path, sessions: Sessions | None = None, *, live_page: str = "") -> None:
+    def __init__(self, gate: Gate, guards_path: Path, *, live_page: str = "") -> None:
         """`live_page`: address of the phones' pass page, put before a number in its code; empty: the number alone."""
         self._gate, self._guards_path, self._live_page = gate, guards_path, live_page
-        self._sessions = sessions or Sessions()
+        self._standing, self._sessions = guards.Standing(guards_path), Sessions(self._known)
         self._signing_in = asyncio.Lock()
         self._guards_broken = False
         self.screens = Screens(gate)
@@ -123,7 +123,13 @@ class Application:
         if self.screens.full:
             raise _RefusedError(503, texts.TOO_MANY_SCREENS, retry_after_s=2)
         token = request.cookies.get(COOKIE)
-        return self.screens.stream(lambda: self._sessions.operator(token))
+        return self.screens.stream(lambda: self._watching(token))
+
+    def _watching(self, token: str | None) -> str | None:
+        """Return who is signed in at a screen: nobody while the guards file cannot be used."""
+        with suppress(_RefusedError):
+            return self._sessions.operator(token)
+        return None
 
     async def _sign_in(self, request: Request) -> Response:
         body = await _body(request)
@@ -134,20 +140,21 @@ class Application:
             # One at a time: guesses sent in parallel would all pass the lock before the first failure is counted.
             raise _RefusedError(429, texts.SIGN_IN_BUSY, retry_after_s=1)
         async with self._signing_in:
-            duress = await self._check_pin(operator, pin)
+            guard, duress = await self._check_pin(operator, pin)
         self._sessions.end(request.cookies.get(COOKIE))
         answer = _answer(200, ok=True, text=texts.SIGNED_IN)
-        token = self._sessions.begin(operator, duress=duress)
+        token = self._sessions.begin(operator, guard, duress=duress)
         answer.set_cookie(COOKIE, token, path="/", httponly=True, samesite="strict")
         return answer
 
-    async def _check_pin(self, operator: str, pin: str) -> bool:
-        """Return whether it is the duress PIN; raises _RefusedError where it is neither."""
+    async def _check_pin(self, operator: str, pin: str) -> tuple[guards.Guard, bool]:
+        """Return the guard and whether it is the duress PIN; raises _RefusedError where it is neither."""
         if (wait := self._gate.sign_in_locked_s()) > 0:
             raise _RefusedError(429, texts.locked(wait), wait)
-        known, entered = await asyncio.to_thread(self._verify, operator, pin)
+        known = self._known()
+        entered = await asyncio.to_thread(guards.verify, known, operator, pin)
         correct, duress = entered is not guards.Entered.WRONG, entered is guards.Entered.DURESS
-        attempt = SignInAttempt(operator if known else UNKNOWN, correct, Future(), duress)
+        attempt = SignInAttempt(operator if operator in known else UNKNOWN, correct, Future(), duress)
         answer = await self._ask(attempt, attempt.answer)
         if answer.retry_after_s > 0:
             raise _RefusedError(429, answer.text, answer.retry_after_s)
@@ -155,20 +162,21 @@ class Application:
             raise _RefusedError(401, texts.WRONG_PIN)
         if not answer.accepted:
             raise _RefusedError(403, answer.text)
-        return duress
+        return known[operator], duress
 
-    def _verify(self, operator: str, pin: str) -> tuple[bool, guards.Entered]:
+    def _known(self) -> Mapping[str, guards.Guard]:
+        """Return the guards as the file has them now; raises _RefusedError where it cannot be used."""
         try:
-            known = guards.load(self._guards_path)
+            known = self._standing.now()
         except guards.GuardsError as error:
             if not self._guards_broken:
-                _log.error("nobody can sign in: %s", error)
+                _log.error("nobody can sign in or operate: %s", error)
             self._guards_broken = True
             raise _RefusedError(503, texts.NO_GUARDS) from error
         if self._guards_broken:
             _log.info("guards can sign in again: %s is readable", self._guards_path)
             self._guards_broken = False
-        return operator in known, guards.verify(known, operator, pin)
+        return known
 
     async def _sign_out(self, request: Request) -> Response:
         await _body(request)

@@ -2,7 +2,8 @@
 
 The loopback is not a trust boundary: any program and any web page open on the machine can send to it. So nobody is
 shown by name and nothing operated without a session, a session is a random cookie, and a request must come from our
-own origin. Cookies do not tell ports apart: the browser of the screen must show no other server of the same machine.
+own origin. A session ends with the guard's row in the guards file, which may be taken away or get another PIN. Cookies
+do not tell ports apart: the browser of the screen must show no other server of the same machine.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import hashlib
 import ipaddress
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+
+from station.guards import Guard
 
 COOKIE = "gate_session"
 IDLE_S = 15 * 60
@@ -20,10 +23,14 @@ ABSOLUTE_S = 8 * 3600
 """One shift: who takes over signs in."""
 MAX_SESSIONS = 16
 
+Standing = Callable[[], Mapping[str, Guard]]
+
 
 @dataclass(slots=True)
 class _Session:
     operator: str
+    guard: Guard
+    """The guard's row when the PIN was entered; any other row, or none, ends the session."""
     begun: float
     used: float
     duress: bool
@@ -32,26 +39,36 @@ class _Session:
 class Sessions:
     """Sessions in memory; a restart of the station ends them all. For the server's event loop only.
 
-    `clock` returns monotonic seconds. Only SHA-256 of a token is kept, so a memory dump hands out no session.
+    `standing` returns the guards as the file has them now. It may raise: then nobody can tell whose session it is, and
+    the sessions go on once it returns again. `clock` returns monotonic seconds. Only SHA-256 of a token is kept, so a
+    memory dump hands out no session.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, standing: Callable[[], Mapping[str, Guard]], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._standing, self._clock = standing, clock
         self._sessions: dict[bytes, _Session] = {}
 
-    def begin(self, operator: str, *, duress: bool = False) -> str:
-        """Start a session and return its token: 256 random bits, URL-safe base64. `duress`: with the duress PIN."""
+    def begin(self, operator: str, guard: Guard, *, duress: bool = False) -> str:
+        """Start a session and return its token: 256 random bits, URL-safe base64.
+
+        `guard`: the row that the PIN was compared with; `duress`: it was the duress PIN.
+        """
         token, now = secrets.token_urlsafe(32), self._clock()
         self._drop_ended(now)
         while len(self._sessions) >= MAX_SESSIONS:
             del self._sessions[min(self._sessions, key=lambda key: self._sessions[key].used)]
-        self._sessions[_key(token)] = _Session(operator, now, now, duress)
+        self._sessions[_key(token)] = _Session(operator, guard, now, now, duress)
         return token
 
     def operator(self, token: str | None) -> str | None:
-        """Return whose session it is, or None; watching does not prolong it."""
+        """Return whose session it is, or None; watching does not prolong it. Raises what `standing` raises."""
         session = self._sessions.get(_key(token or ""))
         if session is None or self._ended(session, self._clock()):
+            return None
+        if self._standing().get(session.operator) != session.guard:
+            self.end(token)
             return None
         return session.operator
 

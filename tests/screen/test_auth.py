@@ -2,8 +2,12 @@
 
 import pytest
 
+from station.guards import Guard
 from station.screen import auth
 from station.screen.auth import Sessions, host_allowed, same_origin
+
+ROW = Guard("scrypt$as-stored")
+STANDING = {"g07": ROW, "a": ROW, "b": ROW}
 
 
 class Hand:
@@ -18,8 +22,8 @@ class Hand:
 def test_session_ends_when_idle():
     """Fifteen minutes without an operation end a session; watching does not prolong it, operating does."""
     hand = Hand()
-    sessions = Sessions(hand)
-    token = sessions.begin("g07")
+    sessions = Sessions(lambda: STANDING, hand)
+    token = sessions.begin("g07", ROW)
     hand.now += auth.IDLE_S - 1
     assert sessions.operator(token) == "g07"
     assert sessions.use(token) == "g07"
@@ -33,8 +37,8 @@ def test_session_ends_when_idle():
 def test_session_ends_after_a_shift():
     """Eight hours end a session however busy it is."""
     hand = Hand()
-    sessions = Sessions(hand)
-    token, begun = sessions.begin("g07"), hand.now
+    sessions = Sessions(lambda: STANDING, hand)
+    token, begun = sessions.begin("g07", ROW), hand.now
     while hand.now + auth.IDLE_S - 1 < begun + auth.ABSOLUTE_S:
         hand.now += auth.IDLE_S - 1
         assert sessions.use(token) == "g07"
@@ -44,8 +48,8 @@ def test_session_ends_after_a_shift():
 
 def test_tokens_are_long_and_differ():
     """A token has 256 bits, no two are equal, an invented one or none is nobody's."""
-    sessions = Sessions()
-    first, second = sessions.begin("a"), sessions.begin("b")
+    sessions = Sessions(lambda: STANDING)
+    first, second = sessions.begin("a", ROW), sessions.begin("b", ROW)
     assert first != second
     assert len(first) >= 43
     assert sessions.operator(first[:-1]) is None
@@ -58,13 +62,29 @@ def test_tokens_are_long_and_differ():
 def test_sessions_are_bounded():
     """Signing in again and again drops the longest unused session instead of growing."""
     hand = Hand()
-    sessions = Sessions(hand)
+    sessions = Sessions(lambda: STANDING, hand)
     tokens = []
     for _ in range(auth.MAX_SESSIONS + 1):
         hand.now += 1
-        tokens.append(sessions.begin("g07"))
+        tokens.append(sessions.begin("g07", ROW))
     assert sessions.operator(tokens[0]) is None
     assert all(sessions.operator(token) for token in tokens[1:])
+
+
+@pytest.mark.parametrize(
+    "row", [None, Guard("scrypt$other"), Guard(ROW.pin, "scrypt$duress")], ids=["removed", "new-pin", "new-duress-pin"]
+)
+def test_session_ends_with_its_row(row):
+    """Another row, or none, ends the session for good, also for a look; other sessions go on."""
+    standing = STANDING
+    sessions = Sessions(lambda: standing)
+    watched, used, other = (sessions.begin(name, ROW) for name in ("g07", "g07", "a"))
+    standing = {"a": ROW} | ({"g07": row} if row else {})
+    assert sessions.operator(watched) is None
+    assert sessions.use(used) is None
+    standing = STANDING
+    assert sessions.operator(watched) is sessions.operator(used) is None
+    assert sessions.use(other) == "a"
 
 
 @pytest.mark.parametrize(
