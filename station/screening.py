@@ -143,7 +143,7 @@ class ScreeningWorker:
         for _ in range(self._config.samples - 1):
             self._stopping.wait(self._config.interval_s)
             samples.append(self._sample())
-        raised_c = threshold(self._baseline, self._rule, self._config.raised_c)
+        raised_c = threshold(self._baseline, self._rule, self._config.raised_c, self._calibration.day)
         limits = FeverLimits(raised_c, self._config.cold_c)
         return estimate(samples, limits, self._config.seen, self._correction, self._calibration, self._background())
 

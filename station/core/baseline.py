@@ -55,9 +55,13 @@ class Baseline:
         cut = int(len(self.values) * TRIMMED)
         return fmean(sorted(self.values)[cut : len(self.values) - cut])
 
+    def under(self, calibrated: date | None) -> Baseline:
+        """Return what of it counts under the calibration of that day: an empty one where it belongs to another."""
+        return self if calibrated == self.anchor_day else Baseline(anchor_day=calibrated)
+
     def heard(self, estimate_c: float, rule: Relative, calibrated: date | None) -> Baseline:
         """Return the state after one more normal estimate; a new calibration begins anew."""
-        before = self if calibrated == self.anchor_day else Baseline(anchor_day=calibrated)
+        before = self.under(calibrated)
         after = replace(before, values=(*before.values, round(estimate_c, 2))[-rule.last :])
         return replace(after, anchor_c=after.mean()) if after.anchor_c is None and rule.ready(after) else after
 
@@ -94,12 +98,16 @@ def doubt(calibration: Calibration, baseline: Baseline, today: date) -> str:
     """Return why the calibration is no longer to be trusted ("old", "drift"); empty where nothing speaks against it."""
     if calibration.due(today):
         return "old"
-    return "drift" if baseline.anchor_day == calibration.day and baseline.drifted() else ""
+    return "drift" if baseline.under(calibration.day).drifted() else ""
 
 
-def threshold(baseline: Baseline, rule: Relative | None, fixed_c: float) -> float:
-    """Return from which temperature a reading is raised, degrees Celsius: relative where rule and values allow."""
-    mean = baseline.mean()
-    if rule is None or mean is None or not rule.ready(baseline):
+def threshold(baseline: Baseline, rule: Relative | None, fixed_c: float, calibrated: date | None) -> float:
+    """Return from which temperature a reading is raised, degrees Celsius: relative where rule and values allow.
+
+    `calibrated`: the day of the calibration in force; what was usual under another does not count.
+    """
+    counting = baseline.under(calibrated)
+    mean = counting.mean()
+    if rule is None or mean is None or not rule.ready(counting):
         return fixed_c
     return max(rule.floor_c, mean + rule.offset_c)

@@ -36,10 +36,10 @@ def test_only_the_last_count():
 
 def test_threshold_waits_and_has_a_floor():
     """Until there are enough values the fixed limit applies, afterwards mean and offset, never below the floor."""
-    assert threshold(heard([34.9] * 9), RULE, 37.3) == 37.3
-    assert threshold(heard([34.9] * 10), RULE, 37.3) == pytest.approx(35.7)
-    assert threshold(heard([33.0] * 20), RULE, 37.3) == 35.0
-    assert threshold(heard([34.9] * 20), None, 37.3) == 37.3
+    assert threshold(heard([34.9] * 9), RULE, 37.3, None) == 37.3
+    assert threshold(heard([34.9] * 10), RULE, 37.3, None) == pytest.approx(35.7)
+    assert threshold(heard([33.0] * 20), RULE, 37.3, None) == 35.0
+    assert threshold(heard([34.9] * 20), None, 37.3, None) == 37.3
 
 
 def test_drift_since_the_calibration():
@@ -61,6 +61,23 @@ def test_a_new_calibration_begins_anew():
     assert (state.values, state.anchor_c, state.anchor_day) == ((36.0,), None, DAY + timedelta(9))
     assert state.drift_c() is None
     assert not state.drifted()
+
+
+@given(st.lists(st.floats(28, 45), max_size=60), st.none() | st.dates(), st.none() | st.dates())
+def test_another_calibration_is_an_empty_baseline(values, day, now):
+    """Whatever was heard under one calibration, under another the fixed limit stands from the first reading on.
+
+    It stands until there are enough values again, however the two calibrations differ, and whichever came first.
+    """
+    state = heard(values, day=day)
+    before = threshold(state, RULE, 37.3, day)
+    assert before == (37.3 if len(values) < RULE.enough else max(RULE.floor_c, state.mean() + RULE.offset_c))
+    if now == day:
+        return
+    for _ in range(RULE.enough):
+        assert threshold(state, RULE, 37.3, now) == 37.3
+        state = heard([34.9], state, now)
+    assert threshold(state, RULE, 37.3, now) == pytest.approx(35.7)
 
 
 @given(st.lists(st.floats(28, 45), max_size=30), st.none() | st.dates())

@@ -149,6 +149,21 @@ def test_a_raised_threshold_follows_what_is_usual(start):
     assert start(Scripted([36.0]), None, None, baseline=relative).screen().reading.band is Band.NORMAL
 
 
+@pytest.mark.parametrize(
+    ("shown", "usual_c", "band"), [(36.0, 33.0, Band.NORMAL), (37.2, 38.5, Band.RAISED)], ids=["too-low", "too-high"]
+)
+def test_a_new_calibration_begins_with_the_fixed_threshold(start, shown, usual_c, band):
+    """What was usual under an older calibration judges nobody: neither holds people back nor lets a fever pass.
+
+    Held against it, everybody would be raised here, no reading would be normal, and nothing would ever replace it.
+    """
+    before = Baseline((usual_c,) * 40, usual_c, date(2026, 1, 1))
+    record = CalibrationConfig(date="2026-03-01", points=((35.0, 35.5),))
+    relative = BaselineConfig(offset_c=0.8, floor_c=33.0)
+    lane = start(Scripted([shown]), None, before, baseline=relative, calibration=record)
+    assert lane.screen().reading.band is band
+
+
 def test_what_is_usual_grows_with_each_normal_reading(start):
     """Each normal reading adds its estimate to the state that the station started with, under the calibration's day."""
     record = CalibrationConfig(date="2026-03-01", points=((35.0, 35.5),))
