@@ -20,7 +20,6 @@ from drivers.vl53l0x import open_range_sensor
 from station import __version__, guards
 from station.absent import AbsentJournal, AbsentOutputs
 from station.camera_watch import CameraWatch
-from station.clock import SystemClock
 from station.command_desk import CannotReloadError, new_boot_nonce
 from station.config import Config, ConfigError, LaneConfig
 from station.core import baseline
@@ -39,7 +38,7 @@ from station.mailbox import Mailbox
 from station.notify import notify
 from station.ports import DeviceFault, Spoken
 from station.recorder import Recorder
-from station.records import can_open_journal, open_documents, open_journal, open_reserve
+from station.records import can_open_journal, open_clock, open_documents, open_journal, open_reserve
 from station.register import Register
 from station.screen.serve import ScreenServer
 from station.screening import DeviceReport, ScreeningWorker, longest_screening_us
@@ -109,7 +108,7 @@ class Station:
     def _open_records(self) -> Recorder:
         paths = self._config.paths
         journal = open_journal(paths)
-        self._clock = SystemClock(require_sync=self._config.time.require_sync, saved_us=journal.last_wall_us())
+        self._clock = open_clock(self._config, journal)
         recorder = Recorder(journal, open_reserve(paths.state), self._journal_failed, self._config.records.probe_s)
         payload: dict[str, object] = {"version": __version__}
         if journal.quarantined:

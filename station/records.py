@@ -8,6 +8,7 @@ from pathlib import Path
 
 from station.absent import AbsentJournal, AbsentReserve
 from station.chunks import find
+from station.clock import SystemClock
 from station.config import Config, PathsConfig
 from station.core.documents import DocumentType
 from station.documents import LOADED, Documents
@@ -53,6 +54,11 @@ def open_reserve(folder: Path) -> Reserve:
     except JournalFault as fault:
         log.error("%s", fault)  # noqa: TRY400 - the fault tells it all
         return AbsentReserve(fault)
+
+
+def open_clock(config: Config, journal: Journal) -> SystemClock:
+    """Return the station's clock, which goes on from the last journaled time."""
+    return SystemClock(require_sync=config.time.require_sync, saved_us=journal.last_wall_us())
 
 
 def open_documents(config: Config, journal: Journal, inbox: Inbox, clock: Clock) -> Documents:

@@ -16,9 +16,8 @@ from drivers.twins.world import World
 from drivers.vl53l0x import open_range_sensor
 from station.config import Config, LaneConfig
 from station.core.baseline import Baseline, decode
-from station.core.model import Text
 from station.device_config import DoorConfig
-from station.doctor.findings import Ailing
+from station.doctor.findings import Ailing, both
 from station.drift import ailment_of, calibration_of, figures
 from station.journal import FILE
 from station.lane_record import baseline_key
@@ -63,9 +62,9 @@ def calibration(lane: LaneConfig, config: Config) -> str:
     assert lane.thermometer is not None  # noqa: S101 - the caller has looked
     dated, usual = calibration_of(lane.thermometer), _usual(config.paths.state / FILE, lane.id)
     today = dt.datetime.now(tz=dt.UTC).date()
-    found = _both(figures(dated, usual, today))
+    found = both(figures(dated, usual, today))
     if ailment := ailment_of(dated, usual, today):
-        raise Ailing(f"{_both(text(ailment.key))}: {found}", _both(text(ailment.key, "next")))
+        raise Ailing(f"{both(text(ailment.key))}: {found}", both(text(ailment.key, "next")))
     return found
 
 
@@ -78,10 +77,6 @@ def _usual(path: Path, lane: str) -> Baseline:
     except apsw.Error:
         return Baseline()
     return decode(stored)
-
-
-def _both(words: Text) -> str:
-    return f"{words['zh']} / {words['en']}"
 
 
 def pins(config: Config) -> str:

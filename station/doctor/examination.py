@@ -10,7 +10,9 @@ from drivers.twins.world import World
 from station.config import Config
 from station.doctor import device_probes, machine_probes
 from station.doctor.findings import Finding, find
+from station.held import held_at_start
 from station.journal import FILE
+from station.papers import paper_ailments
 from station.ports import DeviceFault
 
 
@@ -37,12 +39,20 @@ def examine(config: Config) -> Iterator[Finding]:
     if config.voice.enabled:
         yield find("loudspeaker", partial(try_loudspeaker, config.voice))
     yield find("program", machine_probes.program)
-    yield find("clock", machine_probes.clock)
     yield find("disk", partial(machine_probes.disk, config.paths.state))
     yield find("journal", partial(machine_probes.journal, config.paths.state / FILE))
     yield find("roots", partial(machine_probes.roots, config))
-    yield find("documents", partial(machine_probes.documents, config))
+    yield from papers(config)
     yield find("guards", partial(machine_probes.guard_list, config.paths.guards))
     yield from machine_probes.other_half()
     if world:
         world.close()
+
+
+def papers(config: Config) -> Iterator[Finding]:
+    """Judge clock and documents as the station does, as they are when it starts the next time."""
+    held, now = held_at_start(config)
+    ailments = paper_ailments(held, now)
+    clock = ailments.pop("clock")
+    yield find("clock", partial(machine_probes.clock, clock, now))
+    yield find("documents", partial(machine_probes.documents, [one for one in ailments.values() if one], held))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from station.core.model import Text
 from station.ports import DeviceFault
 
 
@@ -38,3 +39,8 @@ def find(part: str, probe: Probe) -> Finding:
         return Finding(part, good=False, found=ailing.found, remedy=ailing.remedy)
     except DeviceFault as fault:
         return Finding(part, good=False, found=fault.problem, remedy=fault.remedy)
+
+
+def both(words: Text) -> str:
+    """Return what the guard's screen says too, in both its languages."""
+    return f"{words['zh']} / {words['en']}"

@@ -9,17 +9,20 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
 
 from station import guards
-from station.clock import kernel_synced
 from station.config import Config
-from station.doctor.findings import Ailing, Finding
+from station.core.documents import DocumentType
+from station.core.model import Instant
+from station.doctor.findings import Ailing, Finding, both
 from station.doctor.program_files import compare
-from station.journal import FILE
+from station.documents import Documents
+from station.health import Ailment
+from station.wording import text
 
 EXAMPLE_ROOT = "gate-station example root"
 """The roots of systemd/station.toml are SHA-256 of this text and a number: keys that nobody has."""
@@ -39,14 +42,20 @@ def program() -> str:
     )
 
 
-def clock() -> str:
-    """Ask the kernel whether the clock follows a reference."""
-    if kernel_synced():
-        return "synchronised"
-    raise Ailing(
-        "the kernel says the clock is not synchronised",
+def clock(ailment: Ailment | None, now: Instant) -> str:
+    """Tell what the station thinks of its clock."""
+    if ailment is None:
+        return f"trusted, within {now.uncertainty_s:.1f} s"
+    raise _unwell(
+        [ailment],
         "Run: timedatectl set-ntp true; without a network fit a real-time clock (dtoverlay=i2c-rtc,ds3231).",
     )
+
+
+def _unwell(ailments: Sequence[Ailment], besides: str = "") -> Ailing:
+    """Return as a finding what the guard's screen shows of these ailments; `besides`: what a technician can do."""
+    remedies = [both(text(ailment.key, "next")) for ailment in ailments]
+    return Ailing("; ".join(both(text(ailment.key)) for ailment in ailments), " ".join([*remedies, besides]).strip())
 
 
 def disk(folder: Path) -> str:
@@ -80,15 +89,12 @@ def journal(path: Path) -> str:
     return f"{count} events, sound{aside}"
 
 
-def documents(config: Config) -> str:
-    """Look for the three documents without which the guard decides everything."""
-    folder = config.paths.documents
-    missing = [name for name in ("trust.cose", "policy.cose", "status.cose") if not (folder / name).exists()]
-    if missing and not (config.paths.state / FILE).exists():
-        raise Ailing(
-            f"{folder}: {', '.join(missing)} missing", "Copy them from the office; until then the guard decides."
-        )
-    return f"{folder}: {3 - len(missing)} of 3 provisioned"
+def documents(ailments: Sequence[Ailment], held: Documents) -> str:
+    """Tell what the station thinks of the three documents without which the guard decides everything."""
+    if ailments:
+        raise _unwell(ailments)
+    kinds = (DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS)
+    return ", ".join(f"{kind} {held.in_force[kind].seq}" for kind in kinds)
 
 
 def roots(config: Config) -> str:
