@@ -168,7 +168,7 @@ class Response(_Message, frozen=True):
     outcome: Literal["done", "failed", "refused", "interrupted"]
     reason: Annotated[str, Meta(max_length=40)] = ""
     verb: Annotated[str, Meta(max_length=40)] = ""
-    counter: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
+    counter: Annotated[int, Meta(ge=0, le=2**53)] = 0
     detail: Annotated[str, Meta(max_length=400)] = ""
     part: Annotated[int, Meta(ge=1, le=16)] = 1
     parts: Annotated[int, Meta(ge=1, le=16)] = 1

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from sync import wire
 from sync.central.command_table import CommandTable
+from sync.central.database import UNSTORABLE
 from sync.mqtt import Received
 
 log = logging.getLogger(__name__)
@@ -72,16 +73,24 @@ class CommandRoom:
         del self._on_the_way[mid]
 
     def take(self, message: Received) -> None:
-        """Take an answer; what is none, or none to a command of this station's, is named in the log once."""
+        """Take an answer; what is none, or none to a command of this station's, is named in the log once.
+
+        So is one that the database will not take: it is let go, or it would come again and hold up everything for ever.
+        """
         match = _ANSWER.fullmatch(message.topic)
         assert match is not None  # noqa: S101 - whoever calls has asked is_answer
         station, number = match[1], match[2]
         try:
             told = wire.decode(message.payload, wire.Response)
+            good = told.id == number and self._table.answer(station, told)
         except wire.WireError as error:
             self._complain(station, f"an answer of station {station} cannot be used: {error}")
             return
-        if told.id != number or not self._table.answer(station, told):
+        except UNSTORABLE as error:  # its text would show what the station wrote
+            kind = type(error).__name__
+            self._complain(station, f"an answer of station {station} is let go: no database takes it ({kind})")
+            return
+        if not good:
             self._complain(station, f"station {station} answers a command {number} that was not for it")
 
     def _complain(self, about: str, text: str) -> None:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from station.core import command as commands
 from sync import wire
 from sync.central import tables
-from sync.central.database import Database, ensure, now_us
+from sync.central.database import Database, ensure, now_us, storable
 
 UNHEARD = "unheard"
 """Outcome where the broker had nobody to pass the command on to; an answer that comes all the same takes its place."""
@@ -129,7 +129,10 @@ class CommandTable(Database):
     # --- what became of them ---------------------------------------------------------------------------------------
 
     def answer(self, station: str, told: wire.Response) -> bool:
-        """Take a station's answer; False where it is to no command of its own. What was done stays done."""
+        """Take a station's answer; False where it is to no command of its own. What was done stays done.
+
+        Raises one of database.UNSTORABLE, nothing changed, where the database will not take it.
+        """
         mine = (c.id == told.id, c.station == station)
         with self._engine.begin() as db:
             found = db.execute(sa.select(c.outcome).where(*mine).with_for_update()).one_or_none()
@@ -139,13 +142,13 @@ class CommandTable(Database):
             if found.outcome != "done":
                 values |= {
                     "outcome": told.outcome,
-                    "reason": told.reason,
-                    "detail": told.detail.replace("\0", ""),
+                    "reason": storable(told.reason),
+                    "detail": storable(told.detail),
                     "answered_us": now_us(),
                 }
             db.execute(sa.update(tables.command).where(*mine).values(**values))
             if told.text:
-                row = {"command": told.id, "part": told.part, "parts": told.parts, "text": told.text.replace("\0", "")}
+                row = {"command": told.id, "part": told.part, "parts": told.parts, "text": storable(told.text)}
                 ensure(db, tables.command_text, **row)
         return True
 

@@ -16,12 +16,20 @@ from sync.central.event_rows import Fresh
 from sync.central.postgresql import Postgresql
 from sync.central.sqlite import BUSY_S, Sqlite
 
-__all__ = ["BUSY_S", "Database", "Dialect", "dialect_of", "ensure", "now_us"]
+__all__ = ["BUSY_S", "UNSTORABLE", "Database", "Dialect", "dialect_of", "ensure", "now_us", "storable"]
+
+UNSTORABLE = (sa.exc.DataError, sa.exc.IntegrityError, OverflowError)
+"""Raised for values that no database takes: it is not away, and trying again would never help."""
 
 
 def now_us() -> int:
     """Return Unix time in microseconds."""
     return time.time_ns() // 1000
+
+
+def storable(text: str) -> str:
+    """Return a text that every database takes: PostgreSQL knows no NUL, and no lone surrogates."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 class Dialect(Protocol):

@@ -17,7 +17,7 @@ from station.core.events import GENESIS, chain
 from station.core.passback import Passage
 from sync import wire
 from sync.central import ranges, schema, streams, tables
-from sync.central.database import ensure, now_us
+from sync.central.database import ensure, now_us, storable
 from sync.central.document_table import DocumentTable
 from sync.central.event_rows import Fresh
 from sync.central.lost_table import LostTable
@@ -196,12 +196,11 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
 
     def reject(self, station: str, code: str, detail: str) -> None:
         """Count a message that could not be used."""
-        clean = detail.encode("utf-8", "replace").decode().replace("\0", "\\0")[:500]
         with self._engine.begin() as db:
             ensure(db, tables.rejected, station=station, code=code, count=0, last_us=0, detail="")
             rejected = tables.rejected.c
             change = sa.update(tables.rejected).where(rejected.station == station, rejected.code == code)
-            db.execute(change.values(count=rejected["count"] + 1, last_us=now_us(), detail=clean))
+            db.execute(change.values(count=rejected["count"] + 1, last_us=now_us(), detail=storable(detail)[:500]))
 
 
 def _generation(db: sa.Connection) -> str:

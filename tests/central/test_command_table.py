@@ -204,6 +204,42 @@ def test_answers_find_their_command_and_no_other(table: CommandTable, caplog: py
     assert not is_answer(received(f"gs/1/{STATION}/up/log", b""))
 
 
+def test_whatever_a_station_writes_can_be_stored(table: CommandTable) -> None:
+    """A control character that a database does not take is left out of reason, detail and text; the rest is kept."""
+    number = table.issue(TO, order(), sign)
+    assert table.answer(STATION, answer(number, "failed", reason="un\0known", detail="\0why", text="a\0\x1b\nb"))
+    (issued,) = table.issued([number])
+    assert (issued.outcome, issued.reason, issued.detail) == ("failed", "unknown", "why")
+    assert issued.texts == ("a\x1b\nb",)
+
+
+@pytest.mark.parametrize("fault", [sa.exc.DataError, sa.exc.IntegrityError, OverflowError])
+def test_an_answer_no_database_takes_is_let_go(
+    table: CommandTable, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, fault: type[Exception]
+) -> None:
+    """It is named in the log once for the station and counts as taken: it would hinder every collector for ever."""
+    error = fault("no") if fault is OverflowError else fault("UPDATE", {}, Exception("no"))  # type: ignore[call-arg]
+
+    def refuse(*_: object) -> bool:
+        raise error
+
+    monkeypatch.setattr(CommandTable, "answer", refuse)
+    room, number = CommandRoom(table), "0" * 16
+    for _ in range(2):
+        room.take(received(f"gs/1/{STATION}/up/rsp/{number}", wire.encode(answer(number))))
+    assert len(caplog.records) == 1
+    assert STATION in caplog.text
+
+
+def test_no_station_can_exhaust_its_counters(table: CommandTable) -> None:
+    """A counter that leaves no room for the next one is no answer; the farthest that is, leaves the office room."""
+    number = table.issue(TO, order(), sign)
+    with pytest.raises(wire.WireError, match="malformed"):
+        wire.decode(wire.encode(answer(number, counter=2**63 - 1)), wire.Response)
+    table.answer(STATION, wire.decode(wire.encode(answer(number, counter=2**53)), wire.Response))
+    assert table.issue(TO, order(), sign)
+
+
 def test_what_was_done_stays_done(table: CommandTable) -> None:
     """A refusal of the same bytes, sent once more by somebody, does not hide that it was carried out."""
     number = table.issue(TO, order(), sign)
