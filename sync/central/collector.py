@@ -14,11 +14,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-import sqlalchemy as sa
-
 from sync import wire
 from sync.central import ranges
 from sync.central.beacon import Beacon
+from sync.central.database import UNSTORABLE
 from sync.central.inbound import Inbound
 from sync.central.metrics import CollectorFigures
 from sync.central.site_desk import Message, SiteDesk
@@ -114,7 +113,7 @@ class Collector:
     def _commit(self, work: _Flush) -> dict[StreamKey, Standing]:
         try:
             standing = self._store.commit_batches(work.offers, work.hellos)
-        except (sa.exc.DataError, sa.exc.IntegrityError):
+        except UNSTORABLE:
             standing = self._commit_singly(work)
         for (station, epoch), hello in work.hellos.items():
             lost = self._store.note_lost(station, epoch, hello.first_kept) if hello.first_kept > 1 else ()
@@ -133,8 +132,8 @@ class Collector:
         for one in work.offers:
             try:
                 now = self._store.commit_batches([one])
-            except (sa.exc.DataError, sa.exc.IntegrityError) as error:
-                self._reject(one.station, wire.WireError("database", str(error.orig)))
+            except UNSTORABLE as error:
+                self._reject(one.station, wire.WireError("database", str(getattr(error, "orig", error))))
             else:
                 standing |= {key: later.after(standing.get(key)) for key, later in now.items()}
         final = self._store.commit_batches([], [*standing, *work.hellos])

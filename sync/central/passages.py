@@ -19,6 +19,8 @@ MOST_PEOPLE = 2
 """Who went through together: a holder and an escort."""
 _MARK = b"who"
 """Stands in every such event, also in one that was carried over into a new stream, whose quotes are escaped."""
+_BIGINT = 2**63
+"""What no database's whole numbers reach."""
 _CTI, _HOUSEHOLD = re.compile(r"[0-9a-f]{16}"), re.compile(r"[0-9a-f]{12}")
 
 
@@ -38,7 +40,7 @@ def passages(raw: bytes) -> list[Passage]:
 
 def _counts(event: Event) -> bool:
     entered = event.kind == Kind.PASSAGE and event.payload.get("what") == ENTERED
-    return entered and event.clock != ClockState.LOST and event.wall_us > 0
+    return entered and event.clock != ClockState.LOST and 0 < event.wall_us < _BIGINT
 
 
 def _people(event: Event) -> Iterator[Passage]:

@@ -149,13 +149,24 @@ def test_an_unusable_message_is_counted_and_hinders_nobody(
     assert stored(desk.store) == stream(60)[:10]
 
 
-def test_a_batch_the_database_refuses_hinders_nobody(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "fault",
+    [
+        sa.exc.DataError("INSERT", {}, Exception("no")),
+        sa.exc.IntegrityError("INSERT", {}, Exception("no")),
+        OverflowError("no"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
+def test_a_batch_the_database_refuses_hinders_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
     """A batch that no database will take is counted, the others of the same transaction are committed."""
     commit = Store.commit_batches
 
     def picky(self: Store, offers: Any, asked: Any = ()) -> Any:
         if any(one.station == "poison" for one in offers):
-            raise sa.exc.DataError("INSERT", {}, Exception("no"))
+            raise fault
         return commit(self, offers, asked)
 
     monkeypatch.setattr(Store, "commit_batches", picky)

@@ -188,6 +188,8 @@ def test_who_went_through_is_read_from_the_stations_own_bytes() -> None:
         entered(who=[{"cti": "a1b2c3d4e5f60718", "household": 7}]),
         entered(who=[{"cti": "a1b2c3d4e5f60718"}, {"cti": "?"}]),
         entered(wall_us=0),
+        entered(wall_us=2**63),
+        entered(wall_us=2**70),
         entered(people=()),
     ],
     ids=repr,
@@ -262,6 +264,14 @@ def test_a_clock_that_runs_ahead_is_not_believed(town: Town) -> None:
     assert told(town.heard()[WEST]) == went(*at[1:3])
     town.greet(WEST)
     assert told(town.heard()[WEST]) == went(at[2], at[1])
+
+
+def test_a_time_no_database_holds_hinders_nobody(town: Town) -> None:
+    """A passage at a time beyond every clock is committed like any other event, and nobody is told of it."""
+    town.report(EAST, entered(2**63), entered(NOW_US))
+    assert told(town.heard()[WEST]) == went(NOW_US)
+    with town.store.reading() as db:
+        assert db.execute(sa.select(sa.func.count()).select_from(tables.event)).scalar_one() == 2
 
 
 # --- hello -----------------------------------------------------------------------------------------------------------
