@@ -99,20 +99,20 @@ class Collector:
         for ack in self._acks(standing, work.hellos):
             send(wire.down(ack.station, "ack"), self._sign(ack))
         self._figures.flushed([one.message.topic for one in messages], standing.values(), time.monotonic() - began)
-        for topic, payload in self._news(standing, work):
+        for topic, payload in self._news(work):
             send(topic, payload)
 
-    def _news(self, standing: dict[StreamKey, Standing], work: _Flush) -> Iterator[Message]:
+    def _news(self, work: _Flush) -> Iterator[Message]:
         """Yield what stations are told beside their acknowledgements; what needs the database comes last."""
         if self._beacon:
             yield from self._beacon.answers(work.offers)
         if self._sites:
-            yield from self._sites.after(standing.values())
+            yield from self._sites.owed()
             yield from self._sites.greet({s: hello.nonce for (s, _), hello in work.hellos.items() if not hello.ended})
 
     def _commit(self, work: _Flush) -> dict[StreamKey, Standing]:
         try:
-            standing = self._store.commit_batches(work.offers, work.hellos)
+            standing = self._offer(work.offers, work.hellos)
         except UNSTORABLE:
             standing = self._commit_singly(work)
         for (station, epoch), hello in work.hellos.items():
@@ -131,13 +131,20 @@ class Collector:
         standing = dict[StreamKey, Standing]()
         for one in work.offers:
             try:
-                now = self._store.commit_batches([one])
+                now = self._offer([one])
             except UNSTORABLE as error:
                 self._reject(one.station, wire.WireError("database", str(getattr(error, "orig", error))))
             else:
                 standing |= {key: later.after(standing.get(key)) for key, later in now.items()}
         final = self._store.commit_batches([], [*standing, *work.hellos])
         return {key: later.after(standing.get(key)) for key, later in final.items()}
+
+    def _offer(self, offers: Sequence[Offer], asked: Iterable[StreamKey] = ()) -> dict[StreamKey, Standing]:
+        """Commit batches. From here on the other gates must hear of their passages, whatever fails later."""
+        standing = self._store.commit_batches(offers, asked)
+        if self._sites:
+            self._sites.owe(standing.values())
+        return standing
 
     def _reject(self, station: str, error: wire.WireError) -> None:
         self._store.reject(station, error.code, str(error))

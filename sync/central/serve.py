@@ -165,7 +165,7 @@ class _Server:
 
     def _tell_sites(self, link: mqtt.Link) -> None:
         def tell() -> None:
-            for topic, payload in list(self._sites.every_minute()):
+            for topic, payload in self._sites.every_minute():  # one by one: what was taken is not given again
                 link.publish(topic, payload, content_type=wire.SIGNED_TYPE)
 
         self._patiently(tell)
@@ -250,7 +250,7 @@ class _Server:
             self._queue.put(read(happening))
 
     def _on_up(self, link: mqtt.Link) -> None:
-        self._online, self._attempts, self._publish_at = True, 0, 0.0
+        self._online, self._attempts, self._publish_at, self._sites_at = True, 0, 0.0, 0.0
         self._publisher.connected()
         self._sites.connected()
         self._commands.connected()

@@ -1,8 +1,13 @@
 """Tells the gates of a site of each other's passages: at once, again when a gate says hello, and that there were none.
 
-A notice that is lost does no harm: the next hello brings everything of the last eight days. A wrong one would turn
-somebody away, so nothing doubtful is told. "There were none" is said once a minute, and only to gates whose neighbours
-have all been heard from; a gate that hears nothing marks its decisions as local knowledge and asks the guard.
+A notice that is lost would make "there were none" a lie. So passages are owed from their COMMIT until they were sent;
+and as nobody knows what a connection took along when it ended, or a collector when it was killed, each new connection
+begins with everything of the last eight days for every gate. What remains: where a collector's machine dies for good
+between COMMIT and sending, the other gates hear of it when they or another collector connect the next time.
+
+A wrong notice would turn somebody away, so nothing doubtful is told. "There were none" is said once a minute, and only
+to gates whose neighbours have all been heard from; a gate that hears nothing marks its decisions as local knowledge and
+asks the guard.
 """
 
 from __future__ import annotations
@@ -43,22 +48,33 @@ class SiteDesk:
         """`key`: one with the role `ack` whose zones cover the gates."""
         self._sites, self._store, self._key, self._now_us = sites, store, key, now_us
         self._site_of = {station: site for site in sites for station in site.stations}
-        self._told = dict[str, int]()
+        self._told = dict[str, int]()  # who was told everything on this connection, and for which hello; 0: for none
+        self._owed = list[Standing]()
         self._silent = frozenset[str]()
 
     def connected(self) -> None:
-        """Begin anew with a connection: what was sent over the one before may be lost."""
+        """Begin anew with a connection: what was sent over the one before may be lost, so all is told again."""
         self._told.clear()
+        self._owed.clear()
 
-    def after(self, standings: Iterable[Standing]) -> Iterator[Message]:
-        """Yield what the other gates must hear of passages that have just been committed."""
-        for standing in standings:
+    def owe(self, standings: Iterable[Standing]) -> None:
+        """Note passages that have just been committed, before anything can fail: batches given again bring none."""
+        self._owed += [standing for standing in standings if standing.passages]
+
+    def owed(self) -> Iterator[Message]:
+        """Yield what the other gates must hear of passages that were committed; what has been taken is forgotten.
+
+        To be sent over the newest connection. Where that has ended, `connected` makes up for it.
+        """
+        while self._owed:
+            standing = self._owed[0]
             passages = self._plausible(standing.passages)
             site = self._site_of.get(standing.station)
             if site is not None and passages:
                 notices = self._notices(site.name, passages)
                 others = [station for station in site.stations if station != standing.station]
                 yield from ((wire.down(other, "peer"), notice) for other in others for notice in notices)
+            self._owed.pop(0)
 
     def greet(self, hellos: Mapping[str, int]) -> Iterator[Message]:
         """Yield everything of the last eight days for stations that say hello (station -> nonce), once for each nonce.
@@ -69,27 +85,42 @@ class SiteDesk:
             site = self._site_of.get(station)
             if site is None or self._told.get(station) == nonce:
                 continue
-            others = [other for other in site.stations if other != station]
-            passages = self._plausible(self._store.passages(others, self._now_us() - KEEP_US))
+            passages = self._of_others(site, station)
             complete = not self._silent_of(site) - {station}
-            self._told[station] = nonce
             if passages or complete:
                 topic = wire.down(station, "peer")
                 yield from ((topic, notice) for notice in self._notices(site.name, passages))
+            self._told[station] = nonce
 
     def every_minute(self) -> Iterator[Message]:
         """Yield that there were no other passages, and drop what is older than eight days.
+
+        Whoever has not been told everything on this connection is told before. So to be begun as soon as there is one.
 
         Raises sqlalchemy.exc.DBAPIError.
         """
         silent = frozenset[str]()
         for site in self._sites:
             self._store.forget_passages(site.stations, self._now_us() - KEEP_US)
+            yield from self._catch_up(site)
             gone = self._silent_of(site)
             silent |= gone
             notice = self._notices(site.name, ())[0]
             yield from ((wire.down(s, "peer"), notice) for s in site.stations if not gone - {s})
         self._say(silent)
+
+    def _catch_up(self, site: SiteConfig) -> Iterator[Message]:
+        for station in site.stations:
+            if station in self._told:
+                continue
+            if passages := self._of_others(site, station):
+                topic = wire.down(station, "peer")
+                yield from ((topic, notice) for notice in self._notices(site.name, passages))
+            self._told[station] = 0
+
+    def _of_others(self, site: SiteConfig, station: str) -> list[Passage]:
+        others = [other for other in site.stations if other != station]
+        return self._plausible(self._store.passages(others, self._now_us() - KEEP_US))
 
     def _silent_of(self, site: SiteConfig) -> frozenset[str]:
         """Return the gates that were in service and are not heard from; one never seen has let nobody through."""

@@ -44,13 +44,15 @@ class Standing:
     """Events that were offered just now and held already."""
 
     def after(self, earlier: Standing | None) -> Standing:
-        """Return this standing as the outcome of two commits, the one before it being `earlier`."""
+        """Return this standing as the outcome of two commits, the one before it being `earlier`.
+
+        Its passages are the later ones only: they are told of after each commit.
+        """
         if earlier is None:
             return self
-        together = (*earlier.passages, *self.passages)
         fresh, doubled = earlier.fresh + self.fresh, earlier.doubled + self.doubled
         forked = self.forked or earlier.forked
-        return replace(self, forked=forked, passages=together, fresh=fresh, doubled=doubled)
+        return replace(self, forked=forked, fresh=fresh, doubled=doubled)
 
 
 @dataclass(frozen=True, slots=True)

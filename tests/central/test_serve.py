@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from station.core import cose
 from sync import mqtt, wire
 from sync.central import config, serve
 from sync.central.store import Store
+from tests.central.test_sites import entered, raw
 from tests.central.test_store import piece, stored, stream
 from tests.sync.lab import STATION, central_toml
 
@@ -21,11 +25,19 @@ class FakeLink:
 
     def __init__(self) -> None:
         self.order: list[str] = []
+        self.sent: list[tuple[str, bytes]] = []
+        self.closed = False
 
-    def publish(self, topic: str, _payload: bytes, **_: object) -> int:
+    def publish(self, topic: str, payload: bytes, **_: object) -> int | None:
         """Take a message."""
+        if self.closed:
+            return None
         self.order.append(topic.rsplit("/", 1)[1])
+        self.sent.append((topic, payload))
         return len(self.order)
+
+    def subscribe(self, _filters: object) -> None:
+        """Subscribe."""
 
     def acknowledge(self, _message: mqtt.Received) -> None:
         """Take a PUBACK."""
@@ -33,11 +45,12 @@ class FakeLink:
 
     def close(self) -> None:
         """End."""
+        self.closed = True
 
 
-def make(directory: Path) -> tuple[Any, FakeLink]:
-    """A server without network."""
-    found = config.load(central_toml(directory, 1883))
+def make(directory: Path, more: str = "") -> tuple[Any, FakeLink]:
+    """A server without network. `more`: tables to append to its configuration."""
+    found = config.load(central_toml(directory, 1883, more=more))
     server = serve._Server(found, serve.read_keys(found), threading.Event(), lambda: None)
     server._store.open()
     link = FakeLink()
@@ -118,4 +131,42 @@ def test_health_is_dropped_before_events_are(tmp_path: Path) -> None:
         server._put(tele)
     server._put(batch(link, 1, 10))
     assert server._queue.qsize() == serve.MOST_UNACKNOWLEDGED + 1
+    server._store.close()
+
+
+def test_a_passage_is_told_although_the_broker_was_left_meanwhile(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Committed, and then the database away for so long that the link was closed: the next link begins with it."""
+    server, link = make(tmp_path, f'[[site]]\nname = "garden"\nstations = ["{STATION}", "gate-west-1"]\n')
+    timers = msgspec.structs.replace(server._config.timers, database_leave_s=0.0)
+    server._config = msgspec.structs.replace(server._config, timers=timers)
+    note = Store.note_stations
+
+    def unsteady(self: Store, said: Any) -> None:
+        if not link.closed:
+            raise sa.exc.OperationalError("UPDATE", {}, Exception("gone"))
+        note(self, said)
+
+    monkeypatch.setattr(Store, "note_stations", unsteady)
+    rows = [raw(entered(time.time_ns() // 1000))]
+    passage = mqtt.Received(
+        link,  # type: ignore[arg-type]
+        wire.up(STATION, "log"),
+        wire.encode_batch(piece(rows, 1, 1).batch),
+        wire.BATCH_TYPE,
+        1,
+        1,
+        retained=False,
+    )
+    health = mqtt.Received(link, wire.up(STATION, "tele"), b'{"queue":1}', wire.JSON_TYPE, 0, 0, retained=False)  # type: ignore[arg-type]
+    server._put(passage)
+    server._put(health)
+    server._step()
+    assert (link.closed, link.sent) == (True, [])
+    server._link = again = FakeLink()
+    server._put(mqtt.Up(again))  # type: ignore[arg-type]
+    server._step()
+    notices = [payload for topic, payload in again.sent if topic == wire.down("gate-west-1", "peer")]
+    assert [len(cose.decode_strict(cose.open_sign1(payload).payload)["passages"]) for payload in notices] == [1, 0]
     server._store.close()

@@ -100,21 +100,26 @@ class Town:
 
     def take(self, station: str, one: Offer) -> None:
         """Let the collector take a batch."""
-        self._flush(station, "log", wire.encode_batch(one.batch), wire.BATCH_TYPE)
+        self.flush((station, "log", wire.encode_batch(one.batch), wire.BATCH_TYPE))
 
     def greet(self, station: str, nonce: int = 0) -> None:
         """Let a station say hello."""
         hello = wire.Hello(epoch=5, nonce=nonce or next(self._nonces), first_kept=0, next_seq=1, acked=0, head="0" * 64)
-        self._flush(station, "hello", wire.encode(hello), wire.JSON_TYPE)
+        self.flush((station, "hello", wire.encode(hello), wire.JSON_TYPE))
 
     def minute(self) -> None:
         """Let a minute's notice go out."""
-        self.sent += self.desk.every_minute()
+        for message in self.desk.every_minute():
+            self.sent.append(message)  # one by one, as serve sends them: the next may raise
 
-    def _flush(self, station: str, leaf: str, payload: bytes, kind: str) -> None:
+    def flush(self, *messages: tuple[str, str, bytes, str]) -> None:
+        """Let the collector take messages (station, leaf, payload, content type) together."""
         link: object = None
-        message = Received(link, wire.up(station, leaf), payload, kind, 1, 1, retained=False)  # type: ignore[arg-type]
-        self.collector.flush([read(message)], lambda topic, payload: self.sent.append((topic, payload)))
+        received = [
+            Received(link, wire.up(station, leaf), payload, kind, 1, 1, retained=False)  # type: ignore[arg-type]
+            for station, leaf, payload, kind in messages
+        ]
+        self.collector.flush(list(map(read, received)), lambda topic, payload: self.sent.append((topic, payload)))
 
     def heard(self, site: str = "garden") -> dict[str, list[PeerNotice]]:
         """Return (and forget) the notices sent, by station, each verified as a station does."""
@@ -314,6 +319,106 @@ def test_many_passages_are_told_in_pieces_that_stations_take(town: Town, monkeyp
     assert told(notices) == went(*times)
 
 
+# --- what is owed ----------------------------------------------------------------------------------------------------
+
+
+def _gone(*_: object) -> None:
+    raise sa.exc.OperationalError("COMMIT", {}, Exception("gone"))
+
+
+@pytest.mark.parametrize("method", ["note_stations", "note_lost", "reject"])
+def test_what_was_committed_is_told_although_something_after_it_failed(
+    town: Town, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """Given again, the batch is only a duplicate; its passages are told all the same, once."""
+    batch = town.batch(EAST, entered())
+    hello = wire.Hello(epoch=5, nonce=1, first_kept=9, next_seq=9, acked=0, head="0" * 64)
+    messages = [
+        (EAST, "log", wire.encode_batch(batch.batch), wire.BATCH_TYPE),
+        (ALONE, "hello", wire.encode(hello), wire.JSON_TYPE),
+        (ALONE, "tele", b"rubbish", wire.JSON_TYPE),
+    ]
+    monkeypatch.setattr(Store, method, _gone)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(*messages)
+    assert town.heard() == {}
+    monkeypatch.undo()
+    for _ in range(2):
+        town.flush(*messages)
+    assert {station: told(notices) for station, notices in town.heard().items()} == {
+        WEST: went(NOW_US),
+        NORTH: went(NOW_US),
+    }
+
+
+def test_what_was_committed_alone_is_told_although_the_next_could_not_be(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Committed one by one, a batch is owed to the other gates as soon as it is in the database."""
+    messages = [
+        (station, "log", wire.encode_batch(town.batch(station, entered(people=people)).batch), wire.BATCH_TYPE)
+        for station, people in ((EAST, (PERSON,)), (NORTH, (FRIEND,)))
+    ]
+    commit = Store.commit_batches
+
+    def picky(self: Store, offers: list[Offer], asked: Iterable[tuple[str, int]] = ()) -> object:
+        if len(offers) > 1:
+            raise OverflowError
+        if any(one.station == NORTH for one in offers):
+            _gone()
+        return commit(self, offers, asked)
+
+    monkeypatch.setattr(Store, "commit_batches", picky)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(*messages)
+    monkeypatch.undo()
+    town.flush(*messages)
+    heard = town.heard()
+    assert told(heard[NORTH]) == went(NOW_US)
+    assert {passage.cti for passage in told(heard[WEST])} == {PERSON.cti, FRIEND.cti}
+
+
+def test_a_new_connection_begins_with_everything(town: Town) -> None:
+    """What the connection before may have lost, or a collector that was killed, is told before "there were none"."""
+    town.seen(EAST, SECOND_US)
+    town.report(EAST, entered(), entered(NOW_US + SECOND_US))
+    town.report(WEST, entered(NOW_US + 2 * SECOND_US))
+    town.sent.clear()
+    town.desk.connected()
+    town.minute()
+    sent, town.sent = town.sent, [pair for pair in town.sent if "far" not in pair[0]]
+    heard = town.heard()
+    assert {station: [len(notice.passages) for notice in notices] for station, notices in heard.items()} == {
+        EAST: [1, 0],
+        WEST: [2, 0],
+        NORTH: [3, 0],
+    }
+    assert told(heard[NORTH]) == went(NOW_US, NOW_US + SECOND_US, NOW_US + 2 * SECOND_US)
+    town.minute()
+    assert len(town.sent) == len(sent) - 3, "only that there were none"
+
+
+def test_everything_is_told_where_the_database_fails_in_the_middle(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun again, it goes on with the gates that have not been told; nobody is passed over."""
+    town.report(EAST, entered())
+    town.report(WEST, entered(NOW_US + SECOND_US))
+    town.sent.clear()
+    town.desk.connected()
+    real, left = Store.passages, [1]
+
+    def failing(self: Store, stations: list[str], since_us: int) -> list[Passage]:
+        left[0] -= 1
+        return _gone() or [] if left[0] < 0 else real(self, stations, since_us)
+
+    monkeypatch.setattr(Store, "passages", failing)
+    with pytest.raises(sa.exc.OperationalError):
+        town.minute()
+    monkeypatch.undo()
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert {station: len(told(notices)) for station, notices in town.heard().items()} == {EAST: 1, WEST: 1, NORTH: 2}
+
+
 # --- there were none -------------------------------------------------------------------------------------------------
 
 
@@ -378,12 +483,7 @@ def test_a_batch_the_database_refuses_is_not_told(town: Town, monkeypatch: pytes
         return commit(self, offers, asked)
 
     monkeypatch.setattr(Store, "commit_batches", picky)
-    link: object = None
-    messages = [
-        Received(link, wire.up(one.station, "log"), wire.encode_batch(one.batch), wire.BATCH_TYPE, 1, 1, retained=False)  # type: ignore[arg-type]
-        for one in (poison, good)
-    ]
-    town.collector.flush(list(map(read, messages)), lambda topic, payload: town.sent.append((topic, payload)))
+    town.flush(*((one.station, "log", wire.encode_batch(one.batch), wire.BATCH_TYPE) for one in (poison, good)))
     assert {station: told(notices) for station, notices in town.heard().items()} == {
         WEST: went(NOW_US),
         NORTH: went(NOW_US),
