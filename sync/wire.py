@@ -55,7 +55,7 @@ class WireError(ValueError):
     """A message is not what the protocol allows. `code` names the kind of mistake, the text what exactly is wrong."""
 
     def __init__(self, code: str, detail: str) -> None:
-        """`code`: topic, content-type, too-big, not-zstd, malformed, chain or unsigned."""
+        """`code`: topic, content-type, too-big, not-zstd, malformed, chain, ranges or unsigned."""
         super().__init__(f"{code}: {detail}")
         self.code = code
 

@@ -34,6 +34,8 @@ FILTERS = (
 )
 MOST_PER_FLUSH = 100
 
+_CROWDED = wire.WireError("ranges", f"its stream has {ranges.MOST_RANGES} holes already; those must be closed first")
+
 Sign = Callable[[wire.Ack], bytes]
 Send = Callable[[str, bytes], object]
 """Publishes (topic, payload) with QoS 1."""
@@ -120,6 +122,8 @@ class Collector:
             for first, last in lost:
                 self._figures.lost(last - first + 1)
                 log.error("station %s no longer keeps rows %d to %d, which were never received", station, first, last)
+        for now in standing.values():
+            work.rejected += [(now.station, _CROWDED)] * now.crowded
         if work.said:
             self._store.note_stations(work.said)
         for station, error in work.rejected:

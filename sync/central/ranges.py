@@ -11,6 +11,12 @@ from dataclasses import dataclass
 
 from station.core.events import GENESIS
 
+MOST_RANGES = 500
+"""Ranges of one stream. All of them are gone through for each batch, within the transaction: a flush of 100 batches
+takes 0.2 s at 500, 0.7 s at 2,000 and 3.5 s at 10,000, where PostgreSQL ends it (postgresql.IDLE_MS) each time anew.
+A station closes holes from the oldest on and seldom has ten; only an old, damaged journal in more pieces loses some.
+"""
+
 Span = tuple[int, int]
 """First and last sequence number, both included."""
 
@@ -27,6 +33,10 @@ class Range:
 
 class ForkError(Exception):
     """Two different events claim the same place in a stream."""
+
+
+class CrowdedError(Exception):
+    """A stream would be held in more ranges than MOST_RANGES."""
 
 
 def missing(held: Iterable[Span], first: int, last: int) -> list[Span]:
@@ -57,6 +67,7 @@ def spans(held: Iterable[Range]) -> list[Span]:
 def merge(held: Sequence[Range], new: Range) -> list[Range]:
     """Return `held` with `new` added. Raises ForkError where `new` touches a range and the hashes at the seam differ.
 
+    Raises CrowdedError where it touches none and there are too many already: what closes holes is always taken.
     Where `new` overlaps a range, the caller has compared the events of the overlap; here only ends are seen.
     """
     before = [r for r in held if r.last + 1 < new.first]
@@ -70,6 +81,8 @@ def merge(held: Sequence[Range], new: Range) -> list[Range]:
         first, prev_hash = min((left.first, left.prev_hash), (new.first, new.prev_hash))
         last, last_hash = max((right.last, right.last_hash), (new.last, new.last_hash))
         merged = Range(first, last, prev_hash, last_hash)
+    elif len(held) >= MOST_RANGES:
+        raise CrowdedError(f"{new.first}-{new.last} would be one range more than {len(held)}")
     return [*before, merged, *after]
 
 

@@ -24,7 +24,7 @@ from sync.central.lost_table import LostTable
 from sync.central.origins import insert_origins
 from sync.central.passage_table import PassageTable, insert_passages
 from sync.central.person_table import PersonTable, insert_personal
-from sync.central.ranges import ForkError, Range
+from sync.central.ranges import CrowdedError, ForkError, Range
 from sync.central.streams import Stream, StreamKey
 
 
@@ -42,6 +42,8 @@ class Standing:
     """Events that were committed just now."""
     doubled: int = 0
     """Events that were offered just now and held already."""
+    crowded: int = 0
+    """Batches that were refused just now, as the stream is held in too many ranges already."""
 
     def after(self, earlier: Standing | None) -> Standing:
         """Return this standing as the outcome of two commits, the one before it being `earlier`.
@@ -51,8 +53,8 @@ class Standing:
         if earlier is None:
             return self
         fresh, doubled = earlier.fresh + self.fresh, earlier.doubled + self.doubled
-        forked = self.forked or earlier.forked
-        return replace(self, forked=forked, fresh=fresh, doubled=doubled)
+        forked, crowded = self.forked or earlier.forked, earlier.crowded + self.crowded
+        return replace(self, forked=forked, fresh=fresh, doubled=doubled, crowded=crowded)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +129,8 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
     def commit_batches(self, offers: Sequence[Offer], asked: Iterable[StreamKey] = ()) -> dict[StreamKey, Standing]:
         """Commit batches and return, from behind the COMMIT, what each of their streams and of those `asked` holds.
 
-        A batch that contradicts what is held is left out whole, and its stream's standing is `forked`.
+        A batch that contradicts what is held is left out whole, and its stream's standing is `forked`; so is one that
+        would begin a range too many, and is counted there as `crowded`.
         """
         by_stream = defaultdict[StreamKey, list[Offer]](list)
         for one in offers:
@@ -146,12 +149,15 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
     def _take(self, db: sa.Connection, stream: Stream, offers: list[Offer], fresh: list[Fresh]) -> Standing:
         """Take a stream's batches into what it holds; their events that are missing are added to `fresh`."""
         station, epoch = stream.key
-        forked, told, came, doubled = False, list[Passage](), 0, 0
+        forked, crowded, told, came, doubled = False, 0, list[Passage](), 0, 0
         for one in sorted(offers, key=lambda o: o.batch.first_seq):
             try:
                 new = _take_one(db, stream, one)
             except ForkError:
                 forked = True
+                continue
+            except CrowdedError:
+                crowded += 1
                 continue
             fresh += new
             insert_origins(db, new)
@@ -166,7 +172,7 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
             c = tables.stream.c
             mark = sa.update(tables.stream).where(c.id == stream.number, c.forked_us.is_(None))
             db.execute(mark.values(forked_us=now_us()))
-        return Standing(station, epoch, tuple(stream.held), forked, tuple(told), came, doubled)
+        return Standing(station, epoch, tuple(stream.held), forked, tuple(told), came, doubled, crowded)
 
     # --- stations ---------------------------------------------------------------------------------------------------
 
@@ -210,7 +216,7 @@ def _generation(db: sa.Connection) -> str:
 
 
 def _take_one(db: sa.Connection, stream: Stream, one: Offer) -> list[Fresh]:
-    """Take a batch into the ranges; return what is missing of it. Raises ForkError, nothing changed."""
+    """Take a batch into the ranges; return what is missing of it. Raises ForkError or CrowdedError, nothing changed."""
     batch, hashes = one.batch, one.hashes
     first, last = batch.first_seq, batch.last_seq
     gaps = ranges.missing(stream.stored, first, last)

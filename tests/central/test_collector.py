@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from station.core import events
 from sync import wire
-from sync.central import tables
+from sync.central import ranges, tables
 from sync.central.collector import Collector
 from sync.central.document_table import StoredDocument
 from sync.central.inbound import read
@@ -175,6 +175,21 @@ def test_a_batch_the_database_refuses_hinders_nobody(
     assert stored(desk.store) == stream(60)[:10]
     assert desk.rejected() == {"database": 1}
     assert [(ack.station, ack.prefix.seq, ack.hello) for ack in desk.acks] == [(STATION, 10, 7)]
+
+
+def test_a_stream_in_too_many_pieces_hinders_nobody(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What would be one piece more is counted and not acknowledged; sent again when the holes are closed, it is."""
+    monkeypatch.setattr(ranges, "MOST_RANGES", 2)
+    for _ in range(2):
+        desk.flush(batch(1, 10), batch(21, 30), batch(41, 50))
+    assert desk.rejected() == {"ranges": 2}
+    assert caplog.text.count("cannot be used") == 1
+    assert [(held.first, held.last) for held in desk.acks[-1].held] == [(21, 30)]
+    desk.flush(batch(11, 20))
+    desk.flush(batch(41, 50))
+    assert [(held.first, held.last) for held in desk.acks[-1].held] == [(41, 50)]
 
 
 def test_a_fork_is_answered_as_one(desk: Desk) -> None:

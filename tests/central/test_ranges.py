@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from station.core.events import GENESIS
 from sync.central import ranges
-from sync.central.ranges import ForkError, Range
+from sync.central.ranges import CrowdedError, ForkError, Range
 
 TOP = 40
 
@@ -39,6 +39,18 @@ def test_merging_pieces_in_any_order_is_set_union(pieces: list[tuple[int, int]])
     assert covered == {seq for first, last in pieces for seq in range(first, last + 1)}
     assert all(one.last + 1 < two.first for one, two in pairwise(held))
     assert all(r == piece(r.first, r.last) for r in held), "the hashes at the ends belong to the ends"
+
+
+def test_a_stream_is_held_in_so_many_pieces_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A piece that would stand alone beyond the most is refused; one that extends or joins others is always taken."""
+    monkeypatch.setattr(ranges, "MOST_RANGES", 2)
+    held = ranges.merge(ranges.merge([], piece(1, 2)), piece(5, 6))
+    with pytest.raises(CrowdedError):
+        ranges.merge(held, piece(9, 10))
+    assert ranges.spans(ranges.merge(held, piece(7, 8))) == [(1, 2), (5, 8)]
+    assert ranges.spans(ranges.merge(held, piece(3, 4))) == [(1, 6)]
+    monkeypatch.setattr(ranges, "MOST_RANGES", 1)
+    assert ranges.spans(ranges.merge(held, piece(3, 3))) == [(1, 3), (5, 6)], "held from before there was a most"
 
 
 @given(st.lists(spans, max_size=10), spans)

@@ -82,6 +82,20 @@ def test_a_gap_holds_the_prefix_back(store: Store) -> None:
     assert ranges.prefix(put(store, piece(rows, 11, 20)).held)[0] == 30
 
 
+def test_a_stream_in_too_many_pieces_takes_only_what_joins_them(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The batch that would begin one more range is left out and said; what closes the holes makes room for it."""
+    monkeypatch.setattr(ranges, "MOST_RANGES", 2)
+    rows = stream(60)
+    standing = put(store, piece(rows, 1, 10), piece(rows, 21, 30), piece(rows, 41, 50))
+    assert ranges.spans(standing.held) == [(1, 10), (21, 30)]
+    assert (standing.crowded, standing.forked, standing.fresh) == (1, False, 20)
+    standing = put(store, piece(rows, 11, 20), piece(rows, 41, 50), piece(rows, 31, 35))
+    assert ranges.spans(standing.held) == [(1, 35), (41, 50)]
+    assert standing.crowded == 0
+    assert put(store, piece(rows, 36, 60)).crowded == 0
+    assert stored(store) == rows
+
+
 @pytest.mark.parametrize(("first", "last"), [(1, 20), (11, 20), (15, 25), (21, 30), (5, 5), (1, 9)], ids=str)
 def test_a_fork_commits_nothing(store: Store, first: int, last: int) -> None:
     """Other rows under the same numbers, or rows on another past, change nothing and are answered as a fork."""
