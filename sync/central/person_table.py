@@ -16,6 +16,25 @@ from sync.central.database import Database, now_us
 from sync.central.event_rows import Fresh
 
 PAGE = 1000
+_HINT = f'"{Kind.REHOMED}"'.encode()
+_ERASED = sa.text("""
+SELECT mine.seq FROM rehomed AS mine JOIN stream ON stream.id = mine.stream
+WHERE mine.stream = :stream AND mine.seq BETWEEN :first AND :last AND (
+    EXISTS (
+        SELECT 1 FROM stream AS old JOIN personal ON personal.stream = old.id AND personal.seq = mine.origin_seq
+            LEFT JOIN event ON event.stream = personal.stream AND event.seq = personal.seq
+        WHERE old.station = stream.station AND old.epoch = mine.epoch AND personal.erased_us IS NOT NULL
+            AND (event.hash = mine.hash OR event.hash IS NULL)
+    ) OR EXISTS (
+        SELECT 1 FROM rehomed AS earlier JOIN stream AS other ON other.id = earlier.stream
+            JOIN personal ON personal.stream = earlier.stream AND personal.seq = earlier.seq
+        WHERE other.station = stream.station AND earlier.epoch = mine.epoch AND earlier.origin_seq = mine.origin_seq
+            AND earlier.hash = mine.hash AND personal.erased_us IS NOT NULL
+    )
+)
+""")
+"""Events that were erased under another place. Where a month's events are taken away no hash is left to compare: what
+was erased there stays erased."""
 Place = tuple[int, int]
 """Stream and sequence number."""
 
@@ -95,12 +114,33 @@ def _known(place: Place, station: str, raw: bytes, text: bytes | None) -> Known 
 
 
 def insert_personal(db: sa.Connection, stream: int, batch: wire.Batch, fresh: Iterable[Fresh]) -> None:
-    """Keep what the fresh events of a batch, which has been decoded strictly, know of persons."""
-    rows = [
-        {"stream": stream, "seq": seq, "text": read(text)}
+    """Keep what the fresh events of a batch, which has been decoded strictly, know of persons.
+
+    Who was erased stays erased when a station carries the event over into a new stream; `insert_origins` comes before.
+    """
+    found = [
+        (seq, raw, read(text))
         for some in fresh
-        for seq, _, _ in some.numbered()
+        for seq, raw, _ in some.numbered()
         if (text := batch.sealed[seq - batch.first_seq])
+    ]
+    carried = any(_HINT in raw for _, raw, _ in found)  # in nearly no batch: spares asking
+    erased = _erased_elsewhere(db, stream, batch) if carried else frozenset[int]()
+    moment = now_us()
+    rows = [
+        {
+            "stream": stream,
+            "seq": seq,
+            "text": None if seq in erased else text,
+            "erased_us": moment if seq in erased else None,
+        }
+        for seq, _, text in found
     ]
     if rows:
         db.execute(sa.insert(tables.personal), rows)
+
+
+def _erased_elsewhere(db: sa.Connection, stream: int, batch: wire.Batch) -> frozenset[int]:
+    """Return which events of a batch were erased where they were first recorded, or in a stream they came to before."""
+    rows = db.execute(_ERASED, {"stream": stream, "first": batch.first_seq, "last": batch.last_seq})
+    return frozenset(rows.scalars())

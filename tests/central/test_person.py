@@ -9,10 +9,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+import sqlalchemy as sa
 
+from station.core import events, rehoming
 from station.core.events import Kind
+from station.core.model import Instant
 from sync import wire
+from sync.central import person_table, tables
 from sync.central.cli import main
+from sync.central.event_rows import Fresh
 from sync.central.personal_key import PersonalKey
 from sync.central.store import Store, offer
 from sync.outbox import Outbox
@@ -42,6 +47,27 @@ def went_through(folder: Path, recipient: bytes) -> bytes:
     return message
 
 
+def chained(epoch: int, raws: list[bytes], sealed: list[str]) -> wire.Batch:
+    """Return the first batch of a stream, as it arrives."""
+    head = events.GENESIS
+    for raw in raws:
+        head = events.chain(head, raw)
+    told = {"prev_hash": events.GENESIS.hex(), "last_hash": head.hex(), "sealed": sealed}
+    batch = wire.Batch(epoch=epoch, first_seq=1, n=len(raws), events=list(map(msgspec.Raw, raws)), **told)
+    return wire.decode_batch(wire.encode_batch(batch))
+
+
+def carried_over(batch: wire.Batch, epoch: int) -> wire.Batch:
+    """Return what a station sends that carries a stream over into a new one, sealed texts and all."""
+    raws = [
+        events.encode(n, Instant(10**15, n), "b", Kind.REHOMED, rehoming.carried(batch.epoch, seq, digest, bytes(raw)))
+        for n, (seq, digest, raw) in enumerate(
+            zip(range(1, 1 + batch.n), wire.hashes(batch), batch.events, strict=True), 1
+        )
+    ]
+    return chained(epoch, raws, batch.sealed)
+
+
 class Office:
     """An office's key, a database that holds a batch of one gate, and the commands."""
 
@@ -53,9 +79,9 @@ class Office:
         self.config = central_toml(folder, free_port(), url)
         self.commit()
 
-    def commit(self) -> bool:
-        """Offer the batch (again); say whether central takes it for a fork."""
-        return next(iter(self.store.commit_batches([offer(STATION, self.batch)]).values())).forked
+    def commit(self, batch: wire.Batch | None = None, station: str = STATION) -> bool:
+        """Offer a batch, or that of the gate (again); say whether central takes it for a fork."""
+        return next(iter(self.store.commit_batches([offer(station, batch or self.batch)]).values())).forked
 
     def run(self, *words: str) -> int:
         """Run the command with the office's key."""
@@ -101,6 +127,64 @@ def test_erasing_one_person_keeps_the_chain(office: Office, capsys: pytest.Captu
     assert not office.commit()
     assert office.run("find", "--plate", PLATE) == 0
     assert "nobody" in capsys.readouterr().out
+
+
+def sealed_for(office: Office, cti: str) -> int:
+    """Return beside how many events of a pass there is a sealed text."""
+    return sum(known.sealed is not None and known.event.payload["cti"] == cti for known in office.store.with_fields())
+
+
+def test_who_was_erased_stays_erased_when_a_card_is_carried_over(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A restored card carries its rows into a new stream, and that into another one: nobody comes back by either."""
+    assert office.run("erase", HERS) == 0
+    office.commit(carried_over(office.batch, 2))
+    office.commit(carried_over(carried_over(office.batch, 2), 3))
+    capsys.readouterr()
+    assert office.run("find", "--plate", PLATE) == 0
+    assert "nobody" in capsys.readouterr().out
+    assert (sealed_for(office, HERS), sealed_for(office, HIS)) == (0, 3)
+    with office.store.reading() as db:
+        c = tables.personal.c
+        rows = db.execute(sa.select(c.text, c.erased_us).where(c.erased_us.is_not(None))).all()
+    assert len(rows) == 3
+    assert all(row.text is None for row in rows)
+
+
+def test_who_was_erased_in_a_new_stream_alone_stays_erased_in_the_next(office: Office) -> None:
+    """The stream in which the events were recorded never came: where they were carried to once names them as well."""
+    never_came = chained(8, [bytes(raw) for raw in office.batch.events], office.batch.sealed)
+    office.commit(carried_over(never_came, 2), "gate-2")
+    assert office.run("erase", HERS) == 0
+    office.commit(carried_over(never_came, 3), "gate-2")
+    assert (sealed_for(office, HERS), sealed_for(office, HIS)) == (0, 3)
+
+
+def test_only_the_same_event_is_erased_with_another(office: Office) -> None:
+    """Other bytes under the same numbers, or another station's, are other events: their persons were not erased."""
+    assert office.run("erase", HERS) == 0
+    raws = [bytes(raw) for raw in office.batch.events]
+    other_life = chained(office.batch.epoch, [raws[0].replace(b"boot-1", b"boot-2"), *raws[1:]], office.batch.sealed)
+    assert bytes(other_life.events[0]) != raws[0]
+    office.commit(carried_over(other_life, 2))
+    office.commit(carried_over(office.batch, 3), "gate-2")
+    assert sealed_for(office, HERS) == 2
+
+
+def test_a_batch_without_carried_events_costs_no_question(office: Office) -> None:
+    """Nearly every batch: what is sealed beside it is inserted, and nothing is looked up before."""
+    asked = list[str]()
+    with office.store.reading() as db:
+        sa.event.listen(db, "before_cursor_execute", lambda _c, _cursor, statement, *_: asked.append(statement))
+        stream = db.execute(
+            sa.insert(tables.stream).values(station=STATION, epoch=5, first_seen_us=1).returning(sa.text("id"))
+        )
+        asked.clear()
+        raws = [bytes(raw) for raw in office.batch.events]
+        fresh = [Fresh(stream.scalar_one(), 1, raws, wire.hashes(office.batch))]
+        person_table.insert_personal(db, fresh[0].stream, office.batch, fresh)
+    assert [statement.split()[0] for statement in asked] == ["INSERT"]
 
 
 def test_another_offices_key_opens_nothing(office: Office, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
