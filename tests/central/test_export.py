@@ -25,26 +25,28 @@ from sync.wire import Batch
 from tests.central.conftest import Postgres
 from tests.demo.processes import ROOT
 
-DAY_US = 86_400_000_000
+HOUR_US, DAY_US = 3_600_000_000, 86_400_000_000
 BEGAN_US = 1_760_000_000_000_000
 FORMATS = ["csv", "xlsx", "parquet"]
 NASTY = ['=HYPERLINK("http://x")', "+1", "-1", "@SUM(A1)", "\tx", "\r=1", "通行,证\n\"'", "nul\x01", "plain"]
 
 
-def batch(station: str, epoch: int, payloads: list[dict[str, object]], kind: events.Kind = events.Kind.DECISION) -> Any:
-    """Return an offer of events an hour apart."""
-    raws = [
-        events.encode(n, Instant(BEGAN_US + n * 3_600_000_000, n), "b", kind, payload)
-        for n, payload in enumerate(payloads, 1)
-    ]
+def chained(station: str, epoch: int, raws: list[bytes]) -> Any:
+    """Return an offer of a stream's first events."""
     head = events.GENESIS
     for raw in raws:
         head = events.chain(head, raw)
-    told = [msgspec.Raw(raw) for raw in raws]
-    return offer(
-        station,
-        Batch(epoch=epoch, first_seq=1, n=len(raws), prev_hash=events.GENESIS.hex(), last_hash=head.hex(), events=told),
-    )
+    told = {"prev_hash": events.GENESIS.hex(), "last_hash": head.hex(), "events": list(map(msgspec.Raw, raws))}
+    return offer(station, Batch(epoch=epoch, first_seq=1, n=len(raws), **told))
+
+
+def batch(station: str, epoch: int, payloads: list[dict[str, object]], kind: events.Kind = events.Kind.DECISION) -> Any:
+    """Return an offer of events an hour apart."""
+    raws = [
+        events.encode(n, Instant(BEGAN_US + n * HOUR_US, n), "b", kind, payload)
+        for n, payload in enumerate(payloads, 1)
+    ]
+    return chained(station, epoch, raws)
 
 
 @pytest.fixture
@@ -108,6 +110,24 @@ def test_every_event_once_and_in_order(kind: str, filled: Store, url: str, tmp_p
     assert msgspec.json.decode(row["payload"]) == {"lane": "in", "outcome": "grant", "cti": f"{2:016x}"}
     assert path.stat().st_mode & 0o777 == 0o600
     assert not left_over(tmp_path)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("number", [10**30, 2**63, -(2**63) - 1])
+def test_a_number_that_no_column_holds_is_left_out(
+    kind: str, number: int, store: Store, url: str, tmp_path: Path
+) -> None:
+    """One event with it does not make the file of all others impossible."""
+    needs(kind)
+    good = events.encode(1, Instant(BEGAN_US, 1), "b", events.Kind.BOOT, {})
+    bad = b'[2,%d,1,"b","trusted",%d,"decision",{"outcome":"grant"}]' % (number, number)
+    store.commit_batches([chained("gate-a", 1, [good, bad])])
+    path = tmp_path / f"odd.{kind}"
+    assert export.export(url, Choice(), path, kind) == 2
+    found = read(path, kind)
+    assert [row["uncertainty_ms"] in (None, "") for row in found] == [False, True]
+    assert [row["time"] in (None, "") for row in found] == [False, True]
+    assert [row["outcome"] or "" for row in found] == ["", "grant"]
 
 
 def test_a_choice_of_times_stations_and_kinds(filled: Store, url: str, tmp_path: Path) -> None:
