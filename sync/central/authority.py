@@ -56,14 +56,30 @@ class Authority:
         builder = _builder(names[0], public, now, end, ExtendedKeyUsageOID.SERVER_AUTH)
         return self._sign(builder.add_extension(x509.SubjectAlternativeName(map(_general, names)), critical=False))
 
-    def write_revoked(self, serials: Iterable[tuple[int, dt.datetime]], now: dt.datetime) -> bytes:
-        """Sign the list of revoked certificates, put it into the folder and return it (PEM).
+    def revoked(self) -> dict[int, dt.datetime]:
+        """Return what the folder's list names: serial number, since when. Raises KeyringError."""
+        path = self.folder / REVOKED
+        try:
+            found = x509.load_pem_x509_crl(path.read_bytes())
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise KeyringError(
+                f"{path}: cannot be read ({error}); restore it from a copy, or from the broker's folder: without it "
+                "revoked certificates could be good again"
+            ) from error
+        ours = found.is_signature_valid(self.key.public_key())  # or of an authority that was here before
+        return {one.serial_number: one.revocation_date_utc for one in found} if ours else {}
 
-        It does not expire before the authority: a broker with an expired list refuses everybody.
+    def write_revoked(self, serials: Iterable[tuple[int, dt.datetime]], now: dt.datetime) -> bytes:
+        """Add to the list of revoked certificates, sign it, put it into the folder and return it (PEM).
+
+        What it names already stays: a database from a backup does not know of it. Raises KeyringError. The list does
+        not expire before the authority: a broker with an expired list refuses everybody.
         """
         builder = x509.CertificateRevocationListBuilder().issuer_name(self.certificate.subject)
         builder = builder.last_update(now).next_update(self.certificate.not_valid_after_utc)
-        for serial, since in serials:
+        for serial, since in sorted((dict(serials) | self.revoked()).items()):
             one = x509.RevokedCertificateBuilder().serial_number(serial).revocation_date(since).build()
             builder = builder.add_revoked_certificate(one)
         identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())

@@ -24,6 +24,8 @@ from sync.config import ConfigError
 
 KEEP = dt.timedelta(days=30)
 """A broker's certificate that is good for longer is not made anew."""
+_SERIALS = 1 << 160
+"""RFC 5280, 4.1.2.2: 20 octets at most."""
 
 
 def add(commands: Commands) -> None:
@@ -48,7 +50,9 @@ def add(commands: Commands) -> None:
     broker.add_argument("--bind", default="", metavar="ADDRESS", help="listen at this address only")
     revoke = action(commands, "revoke", _revoke, "take away the certificates of a station or collector")
     with_config(revoke)
-    revoke.add_argument("name", metavar="STATION", help="id of the station or collector")
+    whom = revoke.add_mutually_exclusive_group(required=True)
+    whom.add_argument("name", nargs="?", metavar="STATION", help="id of the station or collector")
+    whom.add_argument("--serial", type=hexadecimal, metavar="HEX", help="one certificate, by its serial number")
 
 
 def _issuing(parser: argparse.ArgumentParser, about: str, what: str) -> None:
@@ -155,19 +159,38 @@ def _names(certificate: x509.Certificate) -> set[str]:
     return {str(name.value) for name in found}
 
 
+def hexadecimal(text: str) -> int:
+    """Read a certificate's serial number as openssl and the endpoint's log print it. Raises ValueError."""
+    number = int(text.replace(":", ""), 16)
+    if not 0 < number < _SERIALS:
+        raise ValueError("no serial number")
+    return number
+
+
 def _revoke(options: argparse.Namespace) -> Iterator[str]:
     config, authority = _loaded(options)
     table = open_table(config)
     try:
-        if options.name not in {one.name for one in table.newest()}:
-            raise KeyringError(f"{options.name!r} has no certificate; gate-central enrol list shows who has")
-        count = table.revoke(options.name, int(_now().timestamp()))
-        publish_revoked(authority, table, _now())
+        if options.serial is not None:
+            publish_revoked(authority, table, _now(), (options.serial,))
+            yield f"certificate {options.serial:040x} revoked; it cannot be renewed"
+        else:
+            yield _revoke_all(options.name, authority, table)
     finally:
         table.close()
-    yield f"{options.name}: {count} certificate(s) revoked; it cannot renew, and an unused code is void"
     yield "Now write the broker's folder anew (gate-central broker) and restart the broker;"
     yield "until then its connection goes on and a new one is let in. The restart loses nothing."
+
+
+def _revoke_all(name: str, authority: Authority, table: CertificateTable) -> str:
+    if name not in {one.name for one in table.newest()}:
+        raise KeyringError(
+            f"{name!r} has no certificate that the database knows; gate-central enrol list shows who has. After a "
+            "restore: gate-central revoke --serial, by the number in the log of the enrolment endpoint"
+        )
+    count = table.revoke(name, int(_now().timestamp()))
+    publish_revoked(authority, table, _now())
+    return f"{name}: {count} certificate(s) revoked; it cannot renew, and an unused code is void"
 
 
 def _now() -> dt.datetime:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -158,6 +158,14 @@ class CertificateTable(Database):
             db.execute(sa.delete(tables.enrolment_code).where(k.station == name, k.used_us.is_(None)))
             good = (c.name == name, c.revoked_us.is_(None))
             return db.execute(sa.update(tables.certificate).where(*good).values(revoked_us=now_s * _US)).rowcount
+
+    def note_revoked(self, serials: Mapping[int, dt.datetime]) -> None:
+        """Revoke certificates by serial number; those that are unknown, or revoked already, stay as they are."""
+        rows = [{"number": f"{serial:040x}", "since": int(at.timestamp()) * _US} for serial, at in serials.items()]
+        if rows:
+            good = (c.serial == sa.bindparam("number"), c.revoked_us.is_(None))
+            with self._engine.begin() as db:
+                db.execute(sa.update(tables.certificate).where(*good).values(revoked_us=sa.bindparam("since")), rows)
 
     def revoked(self, now_s: int) -> list[tuple[int, dt.datetime]]:
         """Return (serial number, since when) of what is revoked and would otherwise still be good."""

@@ -11,6 +11,7 @@ import datetime as dt
 import fcntl
 import hashlib
 import hmac
+import logging
 import os
 import secrets
 from collections.abc import Sequence
@@ -23,7 +24,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from sync import enrolment_wire as wire
 from sync.central.authority import Authority
 from sync.central.broker_config import check_station
-from sync.central.certificate_table import CertificateTable, Opened, RefusedError
+from sync.central.certificate_table import CertificateTable, Opened, RefusedError, serial_of
+
+log = logging.getLogger("central.enrolment")
 
 CHALLENGE_S = 300
 """How long a challenge is good."""
@@ -47,7 +50,7 @@ class Desk:
         return self._anchor
 
     def enrol(self, asked: wire.Enrol, now: dt.datetime) -> wire.Granted:
-        """Give a new station its first certificate. Raises RefusedError."""
+        """Give a new station its first certificate. Raises RefusedError and KeyringError."""
         public = _public_key(_request(asked.csr))
 
         def sign(whom: Opened) -> str:
@@ -63,6 +66,7 @@ class Desk:
         pem, whom = self._table.enrol(bytes.fromhex(asked.secret), public, int(now.timestamp()), sign)
         # A device that was replaced is on the list from now on.
         publish_revoked(self._authority, self._table, now)
+        _tell(pem, whom)
         return wire.Granted(certificate=pem, station=whom.station, zone=whom.zone, time_s=int(now.timestamp()))
 
     def challenge(self, now: dt.datetime) -> wire.Challenge:
@@ -71,7 +75,10 @@ class Desk:
         return wire.Challenge(challenge=(stamp + self._mac(stamp)).hex())
 
     def renew(self, asked: wire.Renew, now: dt.datetime) -> wire.Granted:
-        """Give a station its next certificate, before or after the old one has ended. Raises RefusedError."""
+        """Give a station its next certificate, before or after the old one has ended.
+
+        Raises RefusedError and KeyringError.
+        """
         before, request = _certificate(asked.certificate), _request(asked.csr)
         challenge = bytes.fromhex(asked.challenge)
         self._check_challenge(challenge, now)
@@ -86,9 +93,13 @@ class Desk:
         public = _public_key(request)
         if public == old:
             raise RefusedError("same-key", "the next certificate must be for a new key")
+        listed = self._authority.revoked()
+        if (serial := before.serial_number) in listed:  # a database from a backup does not know
+            self._table.note_revoked({serial: listed[serial]})
         pem, whom = self._table.renew(
             before, public, lambda whom: self._authority.client(whom.station, public, now, self._life)
         )
+        _tell(pem, whom)
         return wire.Granted(certificate=pem, station=whom.station, zone=whom.zone, time_s=int(now.timestamp()))
 
     def _mac(self, stamp: bytes) -> bytes:
@@ -101,13 +112,24 @@ class Desk:
             raise RefusedError("stale-challenge", "the challenge is not central's, or too old; ask for another")
 
 
-def publish_revoked(authority: Authority, table: CertificateTable, now: dt.datetime) -> bytes:
-    """Write the list of revoked certificates into the authority's folder and return it."""
+def _tell(pem: str, whom: Opened) -> None:
+    """Write down who was given what: by the number it can be revoked, even where the database has forgotten it."""
+    number = serial_of(x509.load_pem_x509_certificate(pem.encode()))
+    log.info("certificate %s given to station %s", number, whom.station)
+
+
+def publish_revoked(authority: Authority, table: CertificateTable, now: dt.datetime, also: Sequence[int] = ()) -> bytes:
+    """Write the list of revoked certificates into the authority's folder and return it. Raises KeyringError.
+
+    `also`: serial numbers that are revoked now, whether the table knows them or not.
+    """
     lock = os.open(authority.folder, os.O_RDONLY)
     try:
         # Another process that read the table before this one must not write its older list later.
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return authority.write_revoked(table.revoked(int(now.timestamp())), now)
+        # A database from a backup has forgotten what the list says.
+        table.note_revoked(dict.fromkeys(also, now) | authority.revoked())
+        return authority.write_revoked([*table.revoked(int(now.timestamp())), *((one, now) for one in also)], now)
     finally:
         os.close(lock)
 

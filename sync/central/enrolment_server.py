@@ -20,6 +20,7 @@ from sync.central import authority, web
 from sync.central.certificate_table import CertificateTable, RefusedError
 from sync.central.config import EnrolmentConfig
 from sync.central.enrolment_desk import Desk
+from sync.central.keyfiles import KeyringError
 from sync.central.rate import Rate
 from sync.central.root_file import read_roots
 from sync.config import ConfigError
@@ -84,6 +85,9 @@ class Endpoint:
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
             log.error("the database cannot be used: %s", type(error).__name__)  # noqa: TRY400 - no statement in the log
             return _refusal(503, "not-now", "central's database cannot be used at the moment; try again in a minute")
+        except KeyringError as error:
+            log.error("no certificate given: %s", error)  # noqa: TRY400 - it says what to do
+            return _refusal(503, "not-now", "central's authority cannot be used at the moment; try again in a minute")
 
 
 def _answer(message: wire.Message, status: int = 200) -> Response:

@@ -24,10 +24,10 @@ from tests.enrolment.lab import DAY, ZONE, now
 WHOM, MANY = Opened("gate-east-1", ZONE), 12
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+@pytest.fixture
+def authority(tmp_path: Path) -> Authority:
     """An authority."""
-    return authorities.make(tmp_path_factory.mktemp("authority"), now())
+    return authorities.make(tmp_path / "authority", now())
 
 
 @pytest.fixture
