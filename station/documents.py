@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from station.core.announcements import Announcements
 from station.core.documents import ROLE_OF, DocumentType, Envelope, HighWater, KeyEntry, TrustBundle, admit
@@ -20,10 +20,10 @@ from station.core.status import CHUNK_BYTES, StatusList, StatusManifest, gather
 from station.core.succession import FIRST_SET, RootSet, with_own_key
 from station.journal import Change, Journal, set_state
 from station.verification import Beliefs, Content, Opened
+from station.waiting import Arrived, Pending, Ripe, WaitingRoom
 
 ChunkSource = Callable[[bytes], bytes | None]
 INBOX_MARK = "inbox"
-MOST_WAITING = 16
 FOR_NOW = frozenset({Reason.NO_TRUST, Reason.DOCUMENT_OUT_OF_ROLE})
 """Refusals that a trust bundle still to come may turn into acceptance."""
 FOR_NOW_BY_ROOTS = {
@@ -53,22 +53,14 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A status manifest waits for its chunks."""
+    """A status manifest waits for its chunks. `last`: the hash of the last of those that are missing."""
 
     missing: int
-
-
-@dataclass(frozen=True, slots=True)
-class Arrived:
-    """A document as it came, with its row in the inbox (None: from a file)."""
-
-    kind: str
-    raw: bytes
-    inbox_id: int | None
+    last: bytes = field(default=b"", compare=False, repr=False)
 
 
 Offered = Taken | Waiting | Rejected | None
-"""What became of a document; None: it is in force already."""
+"""What became of a document; None: it is in force or waits already."""
 
 
 class Documents:
@@ -98,7 +90,8 @@ class Documents:
         self.own_key: KeyEntry | None = None
         """What a delegation says of the station's own key."""
         self.in_force: dict[DocumentType, Envelope] = {}
-        self._waiting: list[Arrived] = []
+        self._waiting = WaitingRoom()
+        self._taken = 0
         self._newest_id = int(journal.state(INBOX_MARK) or b"0")
         for kind in LOADED:
             for (raw,) in journal.rows("SELECT raw FROM document WHERE type = ?", (kind.value,)):
@@ -137,11 +130,11 @@ class Documents:
         """Verify a document that arrived; put it into force and record that, or record why not. Raises JournalFault."""
         arrived = Arrived(kind, raw, inbox_id)
         self._newest_id = max(self._newest_id, inbox_id or 0)
-        if any(envelope.raw == raw for envelope in self.in_force.values()):
+        if self._waiting.holds(arrived) or any(envelope.raw == raw for envelope in self.in_force.values()):
             return None
         result = self._consider(arrived, now)
-        if _may_come(arrived, result):
-            self._waiting = [*self._waiting, arrived][-MOST_WAITING:]
+        if ripe := self._may_come(arrived, result):
+            self._waiting.keep(Pending(arrived, self._taken, ripe))
         if isinstance(result, Rejected):
             self._record_refusal(arrived, result, now)
         if isinstance(result, Taken) and result.type in (DocumentType.TRUST, DocumentType.ROOTS):
@@ -149,18 +142,26 @@ class Documents:
         return result
 
     def retry(self, now: Instant) -> list[Taken]:
-        """Judge again what waits for chunks or for a trust bundle; return what took effect."""
+        """Judge again what waits, where something it may depend on has changed; return what took effect."""
         taken = []
-        for arrived in self._waiting[:]:
-            self._waiting.remove(arrived)
+        for arrived in self._waiting.ripe(now, self._taken):
             result = self._consider(arrived, now)
+            ripe = self._may_come(arrived, result)
+            if isinstance(result, Rejected) and not ripe:
+                self._record_refusal(arrived, result, now)
+            self._waiting.dismiss(arrived)
+            if ripe:
+                self._waiting.keep(Pending(arrived, self._taken, ripe))
             if isinstance(result, Taken):
                 taken.append(result)
-            elif _may_come(arrived, result):
-                self._waiting.append(arrived)
-            elif isinstance(result, Rejected):
-                self._record_refusal(arrived, result, now)
         return taken
+
+    def _may_come(self, arrived: Arrived, result: Offered) -> Ripe | None:
+        """Return what must come before a document is judged otherwise; None where its verdict is for good."""
+        if isinstance(result, Waiting):
+            return lambda _now: self._chunk(result.last) is not None
+        later = isinstance(result, Rejected) and result.reason in (*FOR_NOW, FOR_NOW_BY_ROOTS.get(arrived.kind))
+        return _of_itself if later else None
 
     def _consider(self, arrived: Arrived, now: Instant) -> Taken | Waiting | Rejected:
         verdict = self._judge(arrived, now)
@@ -170,9 +171,9 @@ class Documents:
         if not isinstance(content, StatusManifest):
             return self._take(content, envelope, now, [])
         chunks = {digest: self._chunk(digest) for digest in content.needed}
-        missing = sum(chunk is None for chunk in chunks.values())
+        missing = [digest for digest, chunk in chunks.items() if chunk is None]
         if missing:
-            return Waiting(missing)
+            return Waiting(len(missing), missing[-1])  # chunks come in their order: with the last all may be there
         kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
         return self._take(content, envelope, now, [*kept, *self._drop_chunks(content)])
 
@@ -218,12 +219,14 @@ class Documents:
         )
         payload = {"type": envelope.type.value, "seq": envelope.seq, "hash": envelope.hash.hex(), "result": "in-force"}
         anchor = [set_state(ROOTS_ANCHOR, self._anchor)] if isinstance(content, RootSet) else []
-        self._journal.append(Kind.DOCUMENT, payload, now, [*changes, *marks, document, *anchor, self._mark()])
+        marks += [document, *anchor, self._mark(envelope.raw)]
+        self._journal.append(Kind.DOCUMENT, payload, now, [*changes, *marks])
         self._install(content, envelope)
         return Taken(envelope.type, envelope.seq)
 
     def _install(self, content: Content, envelope: Envelope) -> None:
         self.in_force[envelope.type] = envelope
+        self._taken += 1
         match content:
             case RootSet():
                 self._beliefs = replace(self._beliefs, roots=content)
@@ -265,14 +268,11 @@ class Documents:
         }
         self._journal.append(Kind.DOCUMENT, payload, now, [self._mark()])
 
-    def _mark(self) -> Change:
-        """Remember how far the inbox is read: not beyond what still waits, which would be forgotten by a restart."""
-        waiting = [arrived.inbox_id - 1 for arrived in self._waiting if arrived.inbox_id is not None]
-        return set_state(INBOX_MARK, b"%d" % min([self._newest_id, *waiting]))
+    def _mark(self, leaving: bytes | None = None) -> Change:
+        """Remember how far the inbox is read. `leaving`: what waits no longer with this."""
+        return set_state(INBOX_MARK, b"%d" % self._waiting.read_up_to(self._newest_id, leaving))
 
 
-def _may_come(arrived: Arrived, result: Offered) -> bool:
-    """Say whether a document may be accepted later as it is."""
-    if isinstance(result, Rejected):
-        return result.reason in FOR_NOW or result.reason is FOR_NOW_BY_ROOTS.get(arrived.kind)
-    return isinstance(result, Waiting)
+def _of_itself(_now: Instant) -> bool:
+    """Nothing but another document that takes effect can change the verdict."""
+    return False

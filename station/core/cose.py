@@ -22,6 +22,7 @@ __all__ = [
     "KID",
     "KID_LENGTH",
     "MAX_BYTES",
+    "MOST_SIGNATURES",
     "SIGN1_TAG",
     "SIGNATURE_LENGTH",
     "SIGN_TAG",
@@ -40,6 +41,10 @@ ALG, KID, EDDSA = 1, 4, -8
 SIGN1_TAG, SIGN_TAG = 18, 98
 KID_LENGTH = 4
 SIGNATURE_LENGTH = 64
+MOST_SIGNATURES = 6
+"""Three outgoing and three incoming roots sign a succession; no document has a use for more."""
+EXPLAINED = 4096
+"""Up to so many bytes what is not good is decoded, to tell what is wrong; of more the frame is looked at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,11 @@ _KID_END = len(_SIGN1_HEAD) + KID_LENGTH
 _EMPTY_MAP, _EMPTY_BYTES, _SIGNATURE_HEAD = b"\xa0", b"\x40", b"\x58\x40"
 _CONTEXT = b"\x84" + encode("Signature1") + _SIGN1_HEAD[2:3]
 _MAX_BYTE, _MAX_WORD = 0xFF, 0xFFFF
+_SIGN_HEAD = b"\xd8\x62\x84\x40\xa0"
+_LIST = 0x80
+_ROW_LENGTH = len(b"\x83") + 1 + len(_HEADER) + KID_LENGTH + len(b"\xa0\x58\x40") + SIGNATURE_LENGTH
+_LENGTH_BYTES = {0x58: 1, 0x59: 2, 0x5A: 4}
+"""By its first byte: in how many bytes a byte string tells its length."""
 
 
 def _empty_map(value: object) -> bool:
@@ -159,8 +169,32 @@ def _byte_string(item: bytes) -> bytes | None:
     return None
 
 
+def _string_end(raw: bytes, start: int) -> int:
+    """Return where the byte string that begins at `start` ends; 0 where there is none of at least 24 bytes."""
+    size = _LENGTH_BYTES.get(raw[start], 0) if start < len(raw) else 0
+    begins = start + 1 + size
+    return begins + int.from_bytes(raw[start + 1 : begins], "big") if size else 0
+
+
+def _framed_sign1(raw: bytes) -> bool:
+    """Say whether nothing but key id, payload and signature can be in it: whatever else is large is not decoded."""
+    end = _string_end(raw, _KID_END + 1)
+    return raw.startswith(_SIGN1_HEAD) and len(raw) - end == len(_SIGNATURE_HEAD) + SIGNATURE_LENGTH
+
+
+def _framed_sign(raw: bytes) -> bool:
+    """Say whether nothing but a payload and a few rows of one signature's length can be in it."""
+    end = _string_end(raw, len(_SIGN_HEAD))
+    rows, rest = divmod(len(raw) - end - 1, _ROW_LENGTH)
+    few = 0 <= rows <= MOST_SIGNATURES and rest == 0
+    return raw.startswith(_SIGN_HEAD) and few and raw[end] == _LIST + rows
+
+
 def _decoded_sign1(raw: bytes) -> Signed:
     """Take a COSE_Sign1 apart by decoding it, which tells what is wrong with one that is not good."""
+    if len(raw) > EXPLAINED and not _framed_sign1(raw):
+        msg = f"{len(raw)} bytes that are no COSE_Sign1"
+        raise CoseError(msg)
     protected, unprotected, payload, value = _tagged(raw, SIGN1_TAG)
     kid = _kid(protected, unprotected)
     covered = encode(["Signature1", protected, b"", payload])
@@ -170,9 +204,15 @@ def _decoded_sign1(raw: bytes) -> Signed:
 
 def open_sign(raw: bytes) -> Signed:
     """Take a COSE_Sign with an empty body header apart without checking its signatures. Raises CoseError."""
+    if len(raw) > EXPLAINED and not _framed_sign(raw):
+        msg = f"{len(raw)} bytes that are no COSE_Sign with at most {MOST_SIGNATURES} signatures"
+        raise CoseError(msg)
     protected, unprotected, payload, rows = _tagged(raw, SIGN_TAG)
     if protected != b"" or not _empty_map(unprotected) or not isinstance(rows, Sequence):
         msg = "the body header is not empty"
+        raise CoseError(msg)
+    if len(rows) > MOST_SIGNATURES:
+        msg = f"{len(rows)} signatures are more than the {MOST_SIGNATURES} allowed"
         raise CoseError(msg)
     signatures = []
     for row in rows:

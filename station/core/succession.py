@@ -31,6 +31,8 @@ from station.core.record import dataclass
 
 ROOTS = 3
 FIRST_SET = 1
+LARGEST_ROOTS = 4096
+"""Bytes. Roots must be read before their signatures can be judged: three keys and six signatures take 800."""
 LONGEST_DELEGATION_S = 86_400
 
 
@@ -46,6 +48,8 @@ class RootSet:
 
 def open_roots(raw: bytes, current: RootSet) -> RootSet | Rejected:
     """Verify the document that names the successors of `current`."""
+    if len(raw) > LARGEST_ROOTS:
+        return Rejected(Reason.DOCUMENT_MALFORMED, f"{len(raw)} bytes of roots, {LARGEST_ROOTS} are allowed")
     try:
         signed = cose.open_sign(raw)
         outgoing = good_signers(signed, current.keys)

@@ -154,6 +154,52 @@ def test_a_document_without_signatures_opens_to_none():
     assert cose.open_sign(cose.sign(b"p", [])).signatures == ()
 
 
+STUFFED = tagged(b"", {}, bytes(127_000), [ROW] * 1597, tag=98)
+JUNK = [{"a": 0}] * 60_000
+
+
+@pytest.mark.parametrize("many", [cose.MOST_SIGNATURES + 1, 40])
+def test_a_document_has_few_signatures(many):
+    """Six roots sign the largest succession; a document with more signatures is refused by their number."""
+    cose.open_sign(tagged(b"", {}, b"p", [ROW] * cose.MOST_SIGNATURES, tag=98))
+    with pytest.raises(cose.CoseError, match=f"{many} signatures are more than the 6 allowed"):
+        cose.open_sign(tagged(b"", {}, b"p", [ROW] * many, tag=98))
+
+
+@pytest.mark.parametrize(
+    ("read", "raw"),
+    [
+        (cose.open_sign, STUFFED),
+        (cose.open_sign, tagged(b"", {}, b"p", JUNK, tag=98)),
+        (cose.open_sign, tagged(JUNK, {}, b"p", [ROW], tag=98)),
+        (cose.open_sign, cose.encode(JUNK)),
+        (cose.open_sign, bytes(70_000)),
+        (cose.open_sign, b"\xd8\x62\x84\x40\xa0\x5a\xff\xff\xff\xff" + bytes(70_000)),
+        (cose.open_sign1, tagged(HEADER, {}, b"p", JUNK)),
+        (cose.open_sign1, tagged(JUNK, {}, bytes(70_000), SIGNATURE)),
+        (cose.open_sign1, cose.encode(JUNK)),
+        (cose.open_sign1, bytes(70_000)),
+    ],
+)
+def test_large_rubbish_is_refused_without_being_decoded(monkeypatch, read, raw):
+    """Whatever is large and has no frame of few signatures costs one look at its frame: it stalls no gate."""
+    monkeypatch.setattr(cose, "decode_strict", lambda _raw: pytest.fail("it was decoded"))
+    with pytest.raises(cose.CoseError, match=f"{len(raw)} bytes that are no COSE_Sign"):
+        read(raw)
+
+
+@pytest.mark.parametrize("size", [0, 23, 24, 255, 256, 4000, 4096, 65_535, 65_536, 300_000])
+@pytest.mark.parametrize("signers", [[], ROOTS[:1], ROOTS, [*ROOTS, *ROOTS]])
+def test_documents_of_every_size_open(size, signers):
+    """Small or large, with none or as many signatures as there may be: what is well made opens."""
+    many = cose.open_sign(cose.sign(bytes(size), [(root.kid, root.private) for root in signers]))
+    assert (many.payload, [row.kid for row in many.signatures]) == (bytes(size), [root.kid for root in signers])
+    assert all(row.good(root.private.public_key()) for row, root in zip(many.signatures, signers, strict=True))
+    one = cose.open_sign1(cose.sign1(bytes(size), KID, KEY))
+    assert one.payload == bytes(size)
+    assert one.signatures[0].good(PUBLIC)
+
+
 @settings(max_examples=300)
 @given(st.binary(max_size=80))
 def test_random_bytes_are_refused_in_words(raw):

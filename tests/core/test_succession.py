@@ -11,6 +11,7 @@ from station.core.documents import DocumentType, Envelope, KeyEntry, Role, Trust
 from station.core.model import PassClass, Rejected
 from station.core.reasons import Reason
 from station.core.succession import (
+    LARGEST_ROOTS,
     LONGEST_DELEGATION_S,
     RootSet,
     open_held_roots,
@@ -69,6 +70,12 @@ def test_two_of_the_old_and_two_of_the_new_make_the_next_set(signers):
     assert (roots.number, roots.keys) == (2, tuple(root.public for root in NEXT))
     assert roots.envelope is not None
     assert set(roots.envelope.signers) == {signer.kid for signer in signers} & {root.kid for root in ROOTS}
+
+
+def test_large_roots_are_not_read():
+    """Whoever signed them: what cannot be a set of roots by its size is refused before its content is read."""
+    assert refused(roots_raw([*ROOTS, *NEXT], extra=bytes(LARGEST_ROOTS))) is Reason.DOCUMENT_MALFORMED
+    assert refused(bytes(LARGEST_ROOTS + 1)) is Reason.DOCUMENT_MALFORMED
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,15 @@ from dataclasses import replace
 
 import pytest
 
+from station.core import cose
 from station.core.documents import DocumentType
 from station.core.events import Kind, decode
 from station.core.model import ClockState, Instant, Rejected
 from station.core.reasons import Reason
 from station.documents import INBOX_MARK, Documents, Taken, Waiting
 from station.journal import Journal
+from station.waiting import MOST_WAITING
+from tests.core.issuing import ROOTS, STRANGER
 from tests.demo.office import ZONE, Office
 
 NOW = Instant(time.time_ns() // 1000, 5_000_000)
@@ -87,6 +90,60 @@ def test_what_waits_is_not_forgotten_by_a_restart(shelf):
     shelf.bring_chunks()
     assert shelf.documents.retry(NOW) == [Taken(DocumentType.STATUS, 1)]
     assert shelf.documents.statuses is not None
+
+
+def judgements(monkeypatch, of) -> list[object]:
+    """Return a list to which every verification of a document from now on is added."""
+    made: list[object] = []
+    judge = of._judge
+    monkeypatch.setattr(of, "_judge", lambda arrived, now: made.append(arrived.kind) or judge(arrived, now))
+    return made
+
+
+def test_what_waits_is_not_judged_every_second(shelf, monkeypatch):
+    """Verifying costs time that the gate thread has not: what waits is judged once for each bundle, set or chunk."""
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, 1)
+    shelf.documents.offer("status", shelf.raw("status"), NOW, 2)
+    made = judgements(monkeypatch, shelf.documents)
+    for _ in range(5):
+        shelf.documents.retry(NOW)
+    assert made == []
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 3)
+    shelf.documents.retry(NOW)
+    assert made == ["trust", "policy", "status"]
+    made.clear()
+    for _ in range(5):
+        shelf.documents.retry(NOW)
+    assert made == []
+    shelf.bring_chunks()
+    assert shelf.documents.retry(NOW) == [Taken(DocumentType.STATUS, 1)]
+    assert made == ["status"]
+
+
+def test_stuffed_bundles_do_not_stall_the_gate(shelf, monkeypatch):
+    """However many bundles of strange signatures a broker sends, few wait, and none is verified a second time."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    for number in range(2, 40):
+        strange = [(root.kid, STRANGER.private) for root in ROOTS] * 2
+        shelf.documents.offer("trust", cose.sign(b"%d" % number, strange), NOW, number)
+    made = judgements(monkeypatch, shelf.documents)
+    shelf.documents.retry(NOW)
+    assert made == []
+    assert shelf.documents.offer("policy", shelf.raw("policy"), NOW, 40) == Taken(DocumentType.POLICY, 1)
+    shelf.documents.retry(NOW)
+    assert made.count("trust") == MOST_WAITING
+    stuffed = cose.sign(b"stuffed", [(STRANGER.kid, STRANGER.private)] * (cose.MOST_SIGNATURES + 1))
+    refused = shelf.documents.offer("trust", stuffed, NOW, 41)
+    assert isinstance(refused, Rejected)
+    assert refused.reason is Reason.DOCUMENT_MALFORMED
+
+
+def test_a_document_under_a_wrong_name_does_not_stand_in_its_own_way(shelf):
+    """A broker that hands out the policy as a list first does not keep it out by that."""
+    shelf.documents.offer("status", shelf.raw("policy"), NOW, 1)
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, 2)
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 3)
+    assert DocumentType.POLICY in shelf.documents.in_force
 
 
 def test_an_older_manifest_never_overtakes_a_newer_one(shelf):

@@ -1,0 +1,65 @@
+"""Documents that cannot be judged for good yet, each with what must have changed before it is judged again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from station.core.model import Instant
+
+MOST_WAITING = 16
+
+Ripe = Callable[[Instant], bool]
+"""Says whether a document may now be judged otherwise than it was. Must cost little: it is asked once a second."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A document as it came, with its row in the inbox (None: from a file)."""
+
+    kind: str
+    raw: bytes
+    inbox_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """A document that waits. `taken`: how many others had taken effect when it was judged."""
+
+    arrived: Arrived
+    taken: int
+    ripe: Ripe
+
+
+class WaitingRoom:
+    """What waits, the oldest first. Used by the gate thread alone."""
+
+    def __init__(self) -> None:
+        self._pending: dict[tuple[str, bytes], Pending] = {}
+
+    def holds(self, arrived: Arrived) -> bool:
+        """Say whether this very document waits already."""
+        return (arrived.kind, arrived.raw) in self._pending
+
+    def keep(self, new: Pending) -> None:
+        """Let a document wait, or wait on; where there are too many, the oldest goes."""
+        self.dismiss(new.arrived)
+        self._pending[new.arrived.kind, new.arrived.raw] = new
+        if len(self._pending) > MOST_WAITING:
+            del self._pending[next(iter(self._pending))]
+
+    def dismiss(self, arrived: Arrived) -> None:
+        """Let a document wait no longer."""
+        self._pending.pop((arrived.kind, arrived.raw), None)
+
+    def ripe(self, now: Instant, taken: int) -> list[Arrived]:
+        """Return what is worth judging again: something has taken effect since, or what it waits for is there."""
+        return [one.arrived for one in self._pending.values() if one.taken != taken or one.ripe(now)]
+
+    def read_up_to(self, newest: int, leaving: bytes | None = None) -> int:
+        """Return how far the inbox is read: not beyond what waits, which a restart would forget.
+
+        `newest`: the last row that was offered; `leaving`: what waits no longer once this is recorded.
+        """
+        rows = [one.arrived.inbox_id for one in self._pending.values() if one.arrived.raw != leaving]
+        return min([newest, *(row - 1 for row in rows if row is not None)])
