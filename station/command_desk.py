@@ -20,6 +20,7 @@ from station.core import command as commands
 from station.core.command import Command, Recipient, Verb
 from station.core.events import Kind
 from station.core.model import Instant, Rejected, Text
+from station.core.ration import Ration
 from station.core.reasons import Reason
 from station.documents import Documents
 from station.flow import LaneFlow
@@ -36,8 +37,6 @@ COUNTER, MARK = "command-counter", "command-mark"
 UNDER_WAY = "command-under-way"
 LOCKED_DOWN = "locked-down"
 ANSWERS_KEPT = 64
-REFUSALS_NOTED, REFUSALS_WITHIN_US = 30, 3_600_000_000
-"""So many refusals an hour are recorded and answered: whoever sends rubbish does not fill the journal."""
 DETAIL_LENGTH = 200
 DONE, PASSED_ON, FAILED, REFUSED, INTERRUPTED = "done", "passed-on", "failed", "refused", "interrupted"
 _PASSED_ON = (Verb.RESEND_RANGE, Verb.COLLECT_LOGS)
@@ -107,7 +106,7 @@ class CommandDesk:
         self._mark = int(journal.state(MARK) or b"0")
         self._locked_down = journal.state(LOCKED_DOWN) == b"1"
         self._unsaid: tuple[UnderWay, Outcome, Payload] | None = self._left_over()
-        self._refusals: list[int] = []
+        self._ration = Ration()
         self.announce: Callable[[Text], bool] | None = None
         """Says a text once, now; False where it cannot. None: there is no loudspeaker."""
         self.reload: Callable[[], None] | None = None
@@ -132,6 +131,7 @@ class CommandDesk:
     def read(self, now: Instant) -> None:
         """Take what has arrived. Raises JournalFault; then nothing happens that is not recorded, and it waits."""
         self._settle(now)
+        self._tell_unnoted(now)
         for received in self._inbox.commands(self._mark):
             verdict = self._judge(received, now)
             if isinstance(verdict, Rejected):
@@ -150,15 +150,23 @@ class CommandDesk:
         return verdict
 
     def _refuse(self, received: ReceivedCommand, why: Rejected, now: Instant) -> None:
-        number = commands.number(received.raw)
-        self._refusals = [at for at in self._refusals if now.mono_us - at < REFUSALS_WITHIN_US]
-        if len(self._refusals) < REFUSALS_NOTED:
-            log.warning("command %s was refused: %s (%s)", number, why.reason, why.detail)
+        """Record and answer a refusal, as long as there are not too many in an hour."""
+        if not self._ration.exhausted:
+            number = commands.number(received.raw)
             payload: Payload = {"id": number, "what": REFUSED, "reason": why.reason.value}
             answer = self._answer(number, Outcome(REFUSED, why.reason, why.detail))
             self._recorder.commit(Kind.COMMAND, payload, now, [*answer, self._marked(received)])
-            self._refusals.append(now.mono_us)
+            log.warning("command %s was refused: %s (%s)", number, why.reason, why.detail)
+        self._ration = self._ration.after(now)
         self._mark = received.id
+
+    def _tell_unnoted(self, now: Instant) -> None:
+        """Once the hour is over, record how many refusals there were beyond those that were recorded."""
+        if self._ration.over(now):
+            if self._ration.unnoted:
+                payload: Payload = {"what": REFUSED, "count": self._ration.unnoted}
+                self._recorder.commit(Kind.COMMAND, payload, now, [set_state(MARK, b"%d" % self._mark)])
+            self._ration = Ration()
 
     def _carry_out(self, received: ReceivedCommand, command: Command, now: Instant) -> None:
         number = commands.number(received.raw)

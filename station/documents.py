@@ -7,6 +7,7 @@ judged yet (a policy before the trust bundle with its key, a manifest before its
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -15,12 +16,15 @@ from station.core.documents import ROLE_OF, DocumentType, Envelope, HighWater, K
 from station.core.events import Kind
 from station.core.model import Instant, Rejected
 from station.core.policy import Policy
+from station.core.ration import Ration
 from station.core.reasons import Reason
 from station.core.status import CHUNK_BYTES, StatusList, StatusManifest, gather
 from station.core.succession import FIRST_SET, RootSet, with_own_key
 from station.journal import Change, Journal, set_state
 from station.verification import Beliefs, Content, Opened
 from station.waiting import Arrived, Pending, Ripe, WaitingRoom
+
+log = logging.getLogger(__name__)
 
 ChunkSource = Callable[[bytes], bytes | None]
 INBOX_MARK = "inbox"
@@ -92,6 +96,7 @@ class Documents:
         self.in_force: dict[DocumentType, Envelope] = {}
         self._waiting = WaitingRoom()
         self._taken = 0
+        self._ration = Ration()
         self._newest_id = int(journal.state(INBOX_MARK) or b"0")
         for kind in LOADED:
             for (raw,) in journal.rows("SELECT raw FROM document WHERE type = ?", (kind.value,)):
@@ -144,6 +149,7 @@ class Documents:
     def retry(self, now: Instant) -> list[Taken]:
         """Judge again what waits, where something it may depend on has changed; return what took effect."""
         taken = []
+        self._tell_unnoted(now)
         for arrived in self._waiting.ripe(now, self._taken):
             result = self._consider(arrived, now)
             ripe = self._may_come(arrived, result)
@@ -160,8 +166,9 @@ class Documents:
         """Return what must come before a document is judged otherwise; None where its verdict is for good."""
         if isinstance(result, Waiting):
             return lambda _now: self._chunk(result.last) is not None
-        later = isinstance(result, Rejected) and result.reason in (*FOR_NOW, FOR_NOW_BY_ROOTS.get(arrived.kind))
-        return _of_itself if later else None
+        if not isinstance(result, Rejected) or arrived.kind not in list(DocumentType):
+            return None
+        return _of_itself if result.reason in (*FOR_NOW, FOR_NOW_BY_ROOTS.get(arrived.kind)) else None
 
     def _consider(self, arrived: Arrived, now: Instant) -> Taken | Waiting | Rejected:
         verdict = self._judge(arrived, now)
@@ -260,13 +267,25 @@ class Documents:
         return own if isinstance(own, KeyEntry) else None
 
     def _record_refusal(self, arrived: Arrived, why: Rejected, now: Instant) -> None:
-        payload = {
-            "type": arrived.kind[:20],
-            "hash": hashlib.sha256(arrived.raw).hexdigest(),
-            "result": why.reason.value,
-            "detail": why.detail[:200],
-        }
-        self._journal.append(Kind.DOCUMENT, payload, now, [self._mark()])
+        self._tell_unnoted(now)
+        if not self._ration.exhausted:
+            payload = {
+                "type": arrived.kind[:20],
+                "hash": hashlib.sha256(arrived.raw).hexdigest(),
+                "result": why.reason.value,
+                "detail": why.detail[:200],
+            }
+            self._journal.append(Kind.DOCUMENT, payload, now, [self._mark()])
+            log.warning("document %s was refused: %s (%s)", arrived.kind[:20], why.reason, why.detail)
+        self._ration = self._ration.after(now)
+
+    def _tell_unnoted(self, now: Instant) -> None:
+        """Once the hour is over, record how many refusals there were beyond those that were recorded."""
+        if self._ration.over(now):
+            if self._ration.unnoted:
+                payload = {"result": "refused", "count": self._ration.unnoted}
+                self._journal.append(Kind.DOCUMENT, payload, now, [self._mark()])
+            self._ration = Ration()
 
     def _mark(self, leaving: bytes | None = None) -> Change:
         """Remember how far the inbox is read. `leaving`: what waits no longer with this."""

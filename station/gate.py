@@ -18,7 +18,7 @@ from station.core import timecode
 from station.core.lane import LaneState
 from station.core.model import Decision, Instant
 from station.core.signals import URGENCY
-from station.documents import INBOX_MARK, Documents
+from station.documents import INBOX_MARK, Documents, Taken, Waiting
 from station.doorway import Doorway
 from station.drift import DriftWatch
 from station.flow import LaneFlow
@@ -264,7 +264,8 @@ class GateThread:
             log.info("the time from central: %s", "taken in" if heard else "of no use")
             return
         result = self._documents.offer(arrival.type, arrival.raw, now, arrival.id)
-        log.info("document %s from central: %s", arrival.type, result or "in force already")
+        if isinstance(result, Taken | Waiting):
+            log.info("document %s from central: %s", arrival.type, result)
 
     def _ailments(self, now: Instant) -> Mapping[str, Ailment | None]:
         broken = Ailment("health-journal", Condition.FAULT) if self._recorder.broken else None

@@ -62,14 +62,14 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.DOOR: ("lane", "what"),
     Kind.ALARM: ("lane", "alarm", "what", "operator", *_BEGAN),
     Kind.FAULT: ("part", "what", "fault", "began_us"),
-    Kind.DOCUMENT: ("type", "seq", "hash", "result", "detail"),
+    Kind.DOCUMENT: ("type", "seq", "hash", "result", "detail", "count"),
     Kind.CLOCK: ("from", "to", "step_us", "ask", "told_by", "kid"),
     Kind.SIGN_IN: ("operator", "what", "duress"),
     Kind.ANNOUNCED: ("id", "document", "due_us", "volume"),
     Kind.REHOMED: ("epoch", "seq", "hash", "raw"),
     Kind.LATE: ("kind", "payload", "wall_us", "mono_us"),
     Kind.SEALING: ("to", "key"),
-    Kind.COMMAND: ("id", "what", "verb", "counter", "kid", "reason"),
+    Kind.COMMAND: ("id", "what", "verb", "counter", "kid", "reason", "count"),
 }
 """The payload fields of each kind: all that may be there. Tests hold every event they cause against it."""
 

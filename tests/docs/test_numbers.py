@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from station.core import credential, documents, fever, presentation, status, timekeeping
+from station.core import cose, credential, documents, fever, presentation, ration, status, timekeeping
 from station.device_config import ThermometerConfig
-from station.documents import MOST_WAITING
 from station.papers import STALE_STATUS_S
 from station.reserve import SIZE
 from station.screen import auth
 from station.signin import FREE_TRIES
+from station.waiting import MOST_WAITING
 from sync import agent, downlink
 from tests.docs.blocks import DOCS
 
@@ -28,6 +28,10 @@ SAID = [
     ("reference/pass-format.md", f"more than {credential.LONGEST_TEXT:,} characters"),
     ("reference/pass-format.md", f"more than {documents.FUTURE_TOLERANCE_S} s in the future"),
     ("reference/pass-format.md", f"at most {MOST_WAITING} documents"),
+    ("reference/pass-format.md", f"at most {cose.MOST_SIGNATURES} signatures"),
+    ("reference/events.md", f"beyond {ration.NOTED} an hour"),
+    ("explanation/security.md", f"beyond {ration.NOTED} an hour"),
+    ("how-to/commands.md", f"at most {ration.NOTED} an hour"),
     ("reference/pass-format.md", f"{status.ENTRIES_PER_CHUNK:,} entries ({status.CHUNK_BYTES:,} bytes)"),
     ("reference/pass-format.md", f"more than {timekeeping.FARTHEST_AHEAD_US // 86_400_000_000} days after it"),
     ("reference/pass-format.md", f"{timekeeping.DRIFT * 1e6:.0f} millionths"),

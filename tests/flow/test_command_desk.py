@@ -8,11 +8,12 @@ from pathlib import Path
 import apsw
 import pytest
 
-from station.command_desk import ANSWERS_KEPT, REFUSALS_NOTED, CannotReloadError
+from station.command_desk import ANSWERS_KEPT, CannotReloadError
 from station.core.command import number
 from station.core.door import DoorState
 from station.core.events import FIELDS, Kind
 from station.core.model import Outcome
+from station.core.ration import NOTED
 from station.core.reasons import Reason
 from station.core.signals import Signal
 from station.journal import JournalFault
@@ -177,16 +178,19 @@ def test_after_a_quarantine_old_commands_are_for_another_journal(bench: CommandB
 
 
 def test_rubbish_does_not_fill_the_journal(bench: CommandBench) -> None:
-    """However much rubbish is sent, an hour's journal holds a few refusals; good commands are taken all the same."""
+    """However much rubbish is sent, an hour's journal holds a few refusals and one number; good commands are taken."""
     for number_ in range(100):
         bench.receive(b"rubbish %d" % number_)
     for _ in range(30):
         bench.tend()
-    assert len(bench.told()) == REFUSALS_NOTED
+    assert len(bench.told()) == NOTED
     assert bench.command("ping")["outcome"] == "done"
     bench.tend(3600)
+    assert bench.events()[-1].payload == {"what": "refused", "count": 100 - NOTED}
     bench.receive(b"more")
     bench.tend()
+    assert bench.told()[-1] == ("refused", Reason.COMMAND_MALFORMED)
+    bench.tend(3600)
     assert bench.told()[-1] == ("refused", Reason.COMMAND_MALFORMED)
 
 

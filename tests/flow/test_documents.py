@@ -10,8 +10,9 @@ import pytest
 
 from station.core import cose
 from station.core.documents import DocumentType
-from station.core.events import Kind, decode
+from station.core.events import Event, Kind, decode
 from station.core.model import ClockState, Instant, Rejected
+from station.core.ration import NOTED, WITHIN_US
 from station.core.reasons import Reason
 from station.documents import INBOX_MARK, Documents, Taken, Waiting
 from station.journal import Journal
@@ -49,8 +50,11 @@ class Shelf:
 
     def results(self) -> list[object]:
         """The results of the recorded document events."""
-        events = [decode(raw) for _, raw in self.journal.last(100)]
-        return [event.payload["result"] for event in events if event.kind == Kind.DOCUMENT]
+        return [event.payload["result"] for event in self.events()]
+
+    def events(self) -> list[Event]:
+        """The recorded document events."""
+        return [event for _, raw in self.journal.last(100) if (event := decode(raw)).kind == Kind.DOCUMENT]
 
     @property
     def mark(self) -> int:
@@ -207,6 +211,33 @@ def test_a_lost_clock_takes_signed_documents_and_learns_from_them(shelf):
     lost = replace(NOW, wall_us=1_000_000, state=ClockState.LOST)
     assert isinstance(shelf.documents.offer("trust", shelf.raw("trust"), lost), Taken)
     assert shelf.documents.signed_us > 1_700_000_000_000_000
+
+
+def test_rubbish_does_not_fill_the_journal(shelf):
+    """However much is refused, an hour's journal holds a few refusals and one number; good documents are taken."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    before = shelf.journal.seq
+    for number in range(500):
+        assert isinstance(shelf.documents.offer("nonsense", b"%d" % number, NOW, 2 + number), Rejected)
+    assert shelf.journal.seq == before + NOTED
+    assert shelf.documents.offer("policy", shelf.raw("policy"), NOW, 502) == Taken(DocumentType.POLICY, 1)
+    assert shelf.mark == 502
+    hour = replace(NOW, mono_us=NOW.mono_us + WITHIN_US)
+    for _ in range(3):
+        shelf.documents.retry(hour)
+    (told,) = [event.payload for event in shelf.events() if "count" in event.payload]
+    assert told == {"result": "refused", "count": 500 - NOTED}
+    shelf.documents.offer("nonsense", b"once more", hour)
+    assert shelf.results()[-1] == "document-out-of-role"
+
+
+def test_what_is_only_counted_is_read_up_to_all_the_same(shelf):
+    """With the hour's number it is also kept how far the inbox is read, so that a restart does not begin before it."""
+    for number in range(1, 101):
+        shelf.documents.offer("nonsense", b"%d" % number, NOW, number)
+    assert shelf.mark == NOTED
+    shelf.documents.retry(replace(NOW, mono_us=NOW.mono_us + WITHIN_US))
+    assert shelf.mark == 100
 
 
 @pytest.mark.parametrize("kind", ["trust", "policy", "status", "nonsense", "status-chunk"])
