@@ -24,7 +24,7 @@ from station.core.ration import Ration
 from station.core.reasons import Reason
 from station.documents import Documents
 from station.flow import LaneFlow
-from station.inbox import Inbox, ReceivedCommand
+from station.inbox import Inbox, Mark, ReceivedCommand
 from station.journal import Change, set_state
 from station.lane_record import Operator
 from station.ports import Clock
@@ -103,7 +103,7 @@ class CommandDesk:
         self._boot_nonce = boot_nonce
         journal = recorder.journal
         self._counter = int(journal.state(COUNTER) or b"0")
-        self._mark = int(journal.state(MARK) or b"0")
+        self._mark = Mark.recall(journal.state(MARK))
         self._locked_down = journal.state(LOCKED_DOWN) == b"1"
         self._unsaid: tuple[UnderWay, Outcome, Payload] | None = self._left_over()
         self._ration = Ration()
@@ -158,14 +158,14 @@ class CommandDesk:
             self._recorder.commit(Kind.COMMAND, payload, now, [*answer, self._marked(received)])
             log.warning("command %s was refused: %s (%s)", number, why.reason, why.detail)
         self._ration = self._ration.after(now)
-        self._mark = received.id
+        self._mark = received.mark
 
     def _tell_unnoted(self, now: Instant) -> None:
         """Once the hour is over, record how many refusals there were beyond those that were recorded."""
         if self._ration.over(now):
             if self._ration.unnoted:
                 payload: Payload = {"what": REFUSED, "count": self._ration.unnoted}
-                self._recorder.commit(Kind.COMMAND, payload, now, [set_state(MARK, b"%d" % self._mark)])
+                self._recorder.commit(Kind.COMMAND, payload, now, [set_state(MARK, self._mark.keep())])
             self._ration = Ration()
 
     def _carry_out(self, received: ReceivedCommand, command: Command, now: Instant) -> None:
@@ -175,7 +175,7 @@ class CommandDesk:
         if command.verb in _KEPT:
             changes.append(set_state(LOCKED_DOWN, _KEPT[command.verb]))
         self._recorder.commit(Kind.COMMAND, accepted.payload("accepted"), now, changes)
-        self._counter, self._mark = command.counter, received.id
+        self._counter, self._mark = command.counter, received.mark
         outcome, arguments = self._act(command), _arguments(command.action)
         log.info("command %s, %s: %s %s", number, command.verb, outcome.what, outcome.detail)
         self._unsaid = (accepted, outcome, arguments)
@@ -194,7 +194,7 @@ class CommandDesk:
 
     @staticmethod
     def _marked(received: ReceivedCommand) -> Change:
-        return set_state(MARK, b"%d" % received.id)
+        return set_state(MARK, received.mark.keep())
 
     def _answer(self, number: str, outcome: Outcome, verb: str = "", arguments: Payload | None = None) -> list[Change]:
         body = {

@@ -20,6 +20,7 @@ from station.core.ration import Ration
 from station.core.reasons import Reason
 from station.core.status import CHUNK_BYTES, StatusList, StatusManifest, gather
 from station.core.succession import FIRST_SET, RootSet, with_own_key
+from station.inbox import Mark
 from station.journal import Change, Journal, set_state
 from station.verification import Beliefs, Content, Opened
 from station.waiting import Arrived, Pending, Ripe, WaitingRoom
@@ -97,7 +98,7 @@ class Documents:
         self._waiting = WaitingRoom()
         self._taken = 0
         self._ration = Ration()
-        self._newest_id = int(journal.state(INBOX_MARK) or b"0")
+        self._newest = Mark.recall(journal.state(INBOX_MARK))
         for kind in LOADED:
             for (raw,) in journal.rows("SELECT raw FROM document WHERE type = ?", (kind.value,)):
                 self._load(kind, raw)
@@ -131,11 +132,14 @@ class Documents:
         held = self.in_force.get(kind)
         return isinstance(opened, Rejected) or held is None or opened[1].seq > held.seq
 
-    def offer(self, kind: str, raw: bytes, now: Instant, inbox_id: int | None = None) -> Offered:
+    def offer(self, kind: str, raw: bytes, now: Instant, mark: Mark | None = None) -> Offered:
         """Verify a document that arrived; put it into force and record that, or record why not. Raises JournalFault."""
-        arrived = Arrived(kind, raw, inbox_id)
-        self._newest_id = max(self._newest_id, inbox_id or 0)
-        if self._waiting.holds(arrived) or any(envelope.raw == raw for envelope in self.in_force.values()):
+        arrived = Arrived(kind, raw, mark)
+        self._newest = self._newest.through(mark) if mark else self._newest
+        if self._waiting.holds(arrived):
+            self._waiting.again(arrived)
+            return None
+        if any(envelope.raw == raw for envelope in self.in_force.values()):
             return None
         result = self._consider(arrived, now)
         if ripe := self._may_come(arrived, result):
@@ -289,7 +293,7 @@ class Documents:
 
     def _mark(self, leaving: bytes | None = None) -> Change:
         """Remember how far the inbox is read. `leaving`: what waits no longer with this."""
-        return set_state(INBOX_MARK, b"%d" % self._waiting.read_up_to(self._newest_id, leaving))
+        return set_state(INBOX_MARK, self._waiting.read_up_to(self._newest, leaving).keep())
 
 
 def _of_itself(_now: Instant) -> bool:

@@ -34,7 +34,7 @@ from station.guard_screen import (
     VisitorRequest,
 )
 from station.health import Ailment, HealthBoard
-from station.inbox import NO_LINK, Arrival, Inbox
+from station.inbox import NO_LINK, Arrival, Inbox, Mark
 from station.journal import JournalFault
 from station.judge import Surroundings
 from station.mailbox import Mailbox
@@ -122,7 +122,7 @@ class GateThread:
         events = recorder.journal.last(10 * passages)
         recalled = (recalled_passage(recorder.apparent(seq), raw) for seq, raw in events)
         self._board.list_passages(passage for passage in recalled if passage)
-        self._inbox_mark = int(recorder.journal.state(INBOX_MARK) or b"0")
+        self._inbox_mark = Mark.recall(recorder.journal.state(INBOX_MARK))
         self._link, self._acknowledged = NO_LINK, 0
         self._next_tend_us = self._tended_us = self._next_forget_us = 0
         self._stopping = False
@@ -250,7 +250,7 @@ class GateThread:
         try:
             for arrival in self._inbox.arrivals(self._inbox_mark):
                 self._take(arrival, now)
-                self._inbox_mark = arrival.id
+                self._inbox_mark = arrival.mark
             self._documents.retry(now)
             self._site.read(self._documents.trust, now)
             self.commands.read(now)
@@ -263,7 +263,7 @@ class GateThread:
             heard = self._time_desk.beacon(arrival.raw, self._documents.trust, self._config.station.zone)
             log.info("the time from central: %s", "taken in" if heard else "of no use")
             return
-        result = self._documents.offer(arrival.type, arrival.raw, now, arrival.id)
+        result = self._documents.offer(arrival.type, arrival.raw, now, arrival.mark)
         if isinstance(result, Taken | Waiting):
             log.info("document %s from central: %s", arrival.type, result)
 

@@ -20,11 +20,44 @@ NOTICES_AT_ONCE = 64
 """Documents taken up in one look: the gate thread has other things to do."""
 
 
+_UNREAD = """WITH this(nonce) AS (
+    SELECT coalesce((SELECT nonce FROM file WHERE typeof(nonce) = 'blob' AND length(nonce) <= 64), x'')
+)
+SELECT nonce, id, {columns} FROM this, {table} WHERE id > iif(nonce = ?, ?, 0) AND {condition} ORDER BY id LIMIT ?"""
+"""What is unread is asked for in one statement with whose file it is, which may be made anew between two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A row of a table of sync.db, and up to where it is read. `file`: of which sync.db, as each counts for itself."""
+
+    file: bytes = b""
+    row: int = 0
+
+    @staticmethod
+    def recall(kept: bytes | None) -> Mark:
+        """Read what `keep` wrote; nothing is kept before the first row was read."""
+        row, _, file = (kept or b"0").partition(b" ")
+        return Mark(bytes.fromhex(file.decode("ascii")), int(row))
+
+    def keep(self) -> bytes:
+        """Return it as the journal keeps it."""
+        return b"%d %s" % (self.row, self.file.hex().encode("ascii")) if self.file else b"%d" % self.row
+
+    def through(self, other: Mark) -> Mark:
+        """Return how far is read once `other` is read, too: in another file everything else is unread."""
+        return Mark(self.file, max(self.row, other.row)) if other.file == self.file else other
+
+
+NOTHING = Mark()
+"""Nothing is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arrival:
     """One row of the inbox."""
 
-    id: int
+    mark: Mark
     type: str
     raw: bytes
 
@@ -33,7 +66,7 @@ class Arrival:
 class ReceivedCommand:
     """A command as received. `retained`: the broker had kept it, or was asked to."""
 
-    id: int
+    mark: Mark
     raw: bytes
     retained: bool
 
@@ -69,14 +102,10 @@ class Inbox:
         self._db: apsw.Connection | None = None
         self._inode = 0
 
-    def arrivals(self, after: int) -> list[Arrival]:
-        """Return documents (not chunks) with an id above `after`, oldest first."""
-        rows = self._query(
-            "SELECT id, type, raw FROM inbox WHERE id > ? AND type NOT IN ('status-chunk', 'status-delta')"
-            " AND typeof(type) = 'text' AND typeof(raw) = 'blob' AND length(raw) <= ? ORDER BY id LIMIT ?",
-            (after, LARGEST, AT_ONCE),
-        )
-        return [Arrival(*row) for row in rows]
+    def arrivals(self, after: Mark) -> list[Arrival]:
+        """Return documents (not chunks) beyond a mark, oldest first."""
+        documents = "type NOT IN ('status-chunk', 'status-delta') AND typeof(type) = 'text'"
+        return [Arrival(mark, *row) for mark, *row in self._unread("inbox", "type, raw", documents, after, AT_ONCE)]
 
     def chunk(self, digest: bytes) -> bytes | None:
         """Return the status chunk with this SHA-256, if it has arrived."""
@@ -100,22 +129,14 @@ class Inbox:
         )
         return rows[0][0] if rows else None
 
-    def notices(self, after: int) -> list[tuple[int, bytes]]:
-        """Return (id, raw) of notices from the site's other gates with an id above `after`, oldest first."""
-        rows = self._query(
-            "SELECT id, raw FROM peer WHERE id > ? AND typeof(raw) = 'blob' AND length(raw) <= ? ORDER BY id LIMIT ?",
-            (after, LARGEST, NOTICES_AT_ONCE),
-        )
-        return [(row[0], row[1]) for row in rows]
+    def notices(self, after: Mark) -> list[tuple[Mark, bytes]]:
+        """Return (mark, raw) of notices from the site's other gates beyond a mark, oldest first."""
+        return [(mark, raw) for mark, raw in self._unread("peer", "raw", "true", after, NOTICES_AT_ONCE)]
 
-    def commands(self, after: int) -> list[ReceivedCommand]:
-        """Return commands with an id above `after`, oldest first."""
-        rows = self._query(
-            "SELECT id, raw, retained FROM command WHERE id > ? AND typeof(raw) = 'blob' AND length(raw) <= ?"
-            " ORDER BY id LIMIT ?",
-            (after, LARGEST, AT_ONCE),
-        )
-        return [ReceivedCommand(row[0], row[1], row[2] != 0) for row in rows]
+    def commands(self, after: Mark) -> list[ReceivedCommand]:
+        """Return commands beyond a mark, oldest first."""
+        rows = self._unread("command", "raw, retained", "true", after, AT_ONCE)
+        return [ReceivedCommand(mark, raw, retained != 0) for mark, raw, retained in rows]
 
     def acknowledged(self, epoch: int) -> int:
         """Return the highest seq of this stream that central has acknowledged."""
@@ -152,6 +173,12 @@ class Inbox:
             " AND typeof(since_us) = 'integer' AND typeof(last_error) = 'text' AND length(last_error) < 1000"
         )
         return Link(rows[0][0] == 1, rows[0][1], rows[0][2]) if rows else NO_LINK
+
+    def _unread(self, table: str, columns: str, condition: str, after: Mark, most: int) -> list[list[Any]]:
+        sized = f"typeof(raw) = 'blob' AND length(raw) <= {LARGEST} AND {condition}"
+        sql = _UNREAD.format(table=table, columns=columns, condition=sized)
+        rows = self._query(sql, (after.file, after.row, most))
+        return [[Mark(file, row), *values] for file, row, *values in rows]
 
     def _query(self, sql: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         try:

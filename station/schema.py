@@ -99,6 +99,10 @@ CREATE TABLE IF NOT EXISTS answer (     -- answers to the last commands; gate-sy
 """
 
 SYNC_DDL = """
+CREATE TABLE IF NOT EXISTS file (       -- one row: which file this is; the numbers of its rows begin anew with it
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    nonce BLOB NOT NULL                 -- random bytes, drawn when the file was made
+);
 CREATE TABLE IF NOT EXISTS delivered (  -- what central has acknowledged, per stream
     epoch INTEGER PRIMARY KEY,
     prefix INTEGER NOT NULL,            -- highest seq of the verified prefix: up to here rows may be evicted

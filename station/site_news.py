@@ -8,7 +8,7 @@ from station.config import StationConfig
 from station.core.documents import TrustBundle
 from station.core.model import ClockState, Instant, Rejected
 from station.core.peers import PeerNotice, open_notice
-from station.inbox import Inbox
+from station.inbox import NOTHING, Inbox
 from station.register import HEARD_US, Register
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ class SiteNews:
 
     def __init__(self, inbox: Inbox, register: Register, station: StationConfig) -> None:
         self._inbox, self._register, self._station = inbox, register, station
-        self._mark = 0
+        self._mark = NOTHING
         self._catching_up = True
         self._said: set[str] = set()
 
@@ -28,8 +28,8 @@ class SiteNews:
         if self._station.site is None or trust is None:
             return
         rows = self._inbox.notices(self._mark)
-        for number, raw in rows:
-            self._mark = number
+        for mark, raw in rows:
+            self._mark = mark
             notice = open_notice(raw, trust, self._station.site, self._station.zone)
             if isinstance(notice, Rejected):
                 self._refuse(notice)

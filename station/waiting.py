@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from station.core.model import Instant
+from station.inbox import Mark
 
 MOST_WAITING = 16
 
@@ -19,7 +20,7 @@ class Arrived:
 
     kind: str
     raw: bytes
-    inbox_id: int | None
+    mark: Mark | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +57,16 @@ class WaitingRoom:
         """Return what is worth judging again: something has taken effect since, or what it waits for is there."""
         return [one.arrived for one in self._pending.values() if one.taken != taken or one.ripe(now)]
 
-    def read_up_to(self, newest: int, leaving: bytes | None = None) -> int:
+    def again(self, arrived: Arrived) -> None:
+        """Take note that what waits has arrived once more, in another row."""
+        key = (arrived.kind, arrived.raw)
+        self._pending[key] = replace(self._pending[key], arrived=arrived)
+
+    def read_up_to(self, newest: Mark, leaving: bytes | None = None) -> Mark:
         """Return how far the inbox is read: not beyond what waits, which a restart would forget.
 
         `newest`: the last row that was offered; `leaving`: what waits no longer once this is recorded.
         """
-        rows = [one.arrived.inbox_id for one in self._pending.values() if one.arrived.raw != leaving]
-        return min([newest, *(row - 1 for row in rows if row is not None)])
+        marks = [one.arrived.mark for one in self._pending.values() if one.arrived.raw != leaving]
+        rows = [mark.row - 1 for mark in marks if mark is not None and mark.file == newest.file]
+        return Mark(newest.file, min([newest.row, *rows]))

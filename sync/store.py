@@ -100,13 +100,10 @@ class SyncStore:
             persist = ctypes.c_int(1)
             connection.file_control("main", apsw.SQLITE_FCNTL_PERSIST_WAL, ctypes.addressof(persist))
             connection.execute(SYNC_DDL + _PRIVATE_DDL)
-            # gate-station remembers how far it has read; a new file must go on beyond what an old one had.
-            for table in ("inbox", "peer", "command"):
-                connection.execute(
-                    "INSERT INTO sqlite_sequence (name, seq) SELECT ?1, ?2 "
-                    "WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence WHERE name = ?1)",
-                    (table, now_us()),
-                )
+            # gate-station remembers how far it has read, and of which file; one of an older version goes on without.
+            connection.execute(
+                "INSERT OR IGNORE INTO file SELECT 1, randomblob(16) WHERE NOT EXISTS (SELECT 1 FROM sqlite_sequence)"
+            )
             _check(connection)
         except BaseException:
             connection.close()

@@ -15,7 +15,7 @@ from station.core.model import ClockState, Instant
 from station.core.retention import Disk
 from station.core.signals import Signal
 from station.device_config import RelayConfig
-from station.inbox import NO_LINK, Arrival, Link, ReceivedCommand
+from station.inbox import NO_LINK, Arrival, Link, Mark, ReceivedCommand
 from station.journal import Change, Journal, JournalFault
 from station.ports import DeviceFault, Release
 
@@ -99,18 +99,18 @@ class StageInbox:
 
     def arrive(self, kind: str, raw: bytes) -> None:
         """A signed document arrives."""
-        self._arrived.append(Arrival(len(self._arrived) + 1, kind, raw))
+        self._arrived.append(Arrival(Mark(row=len(self._arrived) + 1), kind, raw))
 
-    def arrivals(self, after: int) -> list[Arrival]:
+    def arrivals(self, after: Mark) -> list[Arrival]:
         """Return what arrived after a row."""
-        return [arrival for arrival in self._arrived if arrival.id > after]
+        return [arrival for arrival in self._arrived if arrival.mark.row > after.row]
 
-    def commands(self, after: int) -> list[ReceivedCommand]:
+    def commands(self, after: Mark) -> list[ReceivedCommand]:
         """Return nothing: central is not part of the scenario."""
         del after
         return []
 
-    def notices(self, after: int) -> list[tuple[int, bytes]]:
+    def notices(self, after: Mark) -> list[tuple[Mark, bytes]]:
         """Return nothing: the scenario has one station."""
         del after
         return []

@@ -16,7 +16,7 @@ from station.core.documents import DocumentType
 from station.core.model import Status
 from station.core.status import CHUNK_BYTES, ENTRIES_PER_CHUNK, write_entry
 from station.documents import Documents
-from station.inbox import Inbox
+from station.inbox import NOTHING, Inbox
 from station.journal import Journal
 from station.records import open_documents
 from station.schema import RING_SOCKET
@@ -124,7 +124,7 @@ class Post:
         self.journal = Journal(self.folder / "station", boot, self.folder / "run" / RING_SOCKET)
         self.inbox = Inbox(self.folder / "sync")
         self.documents: Documents = open_documents(self.config, self.journal, self.inbox, self.clock)
-        self._mark = 0
+        self._mark = NOTHING
 
     def restart(self) -> None:
         """Close and open everything, as a restart does."""
@@ -142,8 +142,8 @@ class Post:
         now = self.clock.now()
         for arrival in self.inbox.arrivals(self._mark):
             if arrival.type != "time":
-                self.documents.offer(arrival.type, arrival.raw, now, arrival.id)
-            self._mark = arrival.id
+                self.documents.offer(arrival.type, arrival.raw, now, arrival.mark)
+            self._mark = arrival.mark
         self.documents.retry(now)
 
     def holds(self, kind: DocumentType, seq: int) -> bool:

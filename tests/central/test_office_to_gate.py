@@ -15,6 +15,7 @@ from station.core.events import Kind
 from station.core.model import ClockState, Credential, Direction, Rejected, Status
 from station.core.passback import Peers
 from station.core.reasons import Reason
+from station.inbox import NOTHING
 from station.payloads import entered_payload
 from station.recorder import Recorder
 from station.records import open_reserve
@@ -202,7 +203,7 @@ def test_a_gate_that_has_lost_the_time_gets_it(town: Town, monkeypatch: pytest.M
 
 def times(post: Post) -> list[bytes]:
     """The signed times that have arrived."""
-    return [arrival.raw for arrival in post.inbox.arrivals(0) if arrival.type == "time"]
+    return [arrival.raw for arrival in post.inbox.arrivals(NOTHING) if arrival.type == "time"]
 
 
 # --- the site's other gates ------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from station.core.events import Kind, decode
 from station.core.model import Credential, Instant, Rejected
 from station.core.reasons import Reason
 from station.documents import INBOX_MARK, Documents, Offered
+from station.inbox import Mark
 from station.journal import Journal
 from tests.core.issuing import NOW_INSTANT, ROOT_BYTES, ZONE, document_raw, rule, table, trust_raw
 from tests.core.succeeding import STATION
@@ -50,7 +51,7 @@ class Keeper:
 
     def offer(self, kind: str, raw: bytes, inbox_id: int | None = None) -> Offered:
         """Let a document arrive."""
-        return self.documents.offer(kind, raw, self.now, inbox_id)
+        return self.documents.offer(kind, raw, self.now, None if inbox_id is None else Mark(row=inbox_id))
 
     def refuses(self, kind: str, raw: bytes) -> Reason:
         """Let a document arrive that must be refused, and the refusal be recorded; return why."""
@@ -90,4 +91,4 @@ class Keeper:
     @property
     def mark(self) -> int:
         """How far the inbox is read."""
-        return int(self.journal.state(INBOX_MARK) or b"0")
+        return Mark.recall(self.journal.state(INBOX_MARK)).row

@@ -15,6 +15,7 @@ from station.core.model import ClockState, Instant, Rejected
 from station.core.ration import NOTED, WITHIN_US
 from station.core.reasons import Reason
 from station.documents import INBOX_MARK, Documents, Taken, Waiting
+from station.inbox import Mark
 from station.journal import Journal
 from station.waiting import MOST_WAITING
 from tests.core.issuing import ROOTS, STRANGER
@@ -58,7 +59,7 @@ class Shelf:
 
     @property
     def mark(self) -> int:
-        return int(self.journal.state(INBOX_MARK) or b"0")
+        return Mark.recall(self.journal.state(INBOX_MARK)).row
 
 
 @pytest.fixture
@@ -75,9 +76,9 @@ def shelf(tmp_path):
 def test_any_order_ends_with_all_in_force(shelf):
     """A broker hands retained documents out in any order: policy and list wait for the bundle that names their keys."""
     shelf.bring_chunks()
-    assert isinstance(shelf.documents.offer("policy", shelf.raw("policy"), NOW, 1), Rejected)
-    assert isinstance(shelf.documents.offer("status", shelf.raw("status"), NOW, 2), Rejected)
-    assert isinstance(shelf.documents.offer("trust", shelf.raw("trust"), NOW, 3), Taken)
+    assert isinstance(shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(row=1)), Rejected)
+    assert isinstance(shelf.documents.offer("status", shelf.raw("status"), NOW, Mark(row=2)), Rejected)
+    assert isinstance(shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=3)), Taken)
     assert set(shelf.documents.in_force) == {DocumentType.TRUST, DocumentType.POLICY, DocumentType.STATUS}
     assert shelf.mark == 3
     shelf.restart()
@@ -87,9 +88,9 @@ def test_any_order_ends_with_all_in_force(shelf):
 
 def test_what_waits_is_not_forgotten_by_a_restart(shelf):
     """While a manifest waits for chunks, the inbox is not marked as read beyond it."""
-    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
-    assert shelf.documents.offer("status", shelf.raw("status"), NOW, 2) == Waiting(1)
-    shelf.documents.offer("policy", shelf.raw("policy"), NOW, 3)
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=1))
+    assert shelf.documents.offer("status", shelf.raw("status"), NOW, Mark(row=2)) == Waiting(1)
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(row=3))
     assert shelf.mark == 1
     shelf.bring_chunks()
     assert shelf.documents.retry(NOW) == [Taken(DocumentType.STATUS, 1)]
@@ -106,13 +107,13 @@ def judgements(monkeypatch, of) -> list[object]:
 
 def test_what_waits_is_not_judged_every_second(shelf, monkeypatch):
     """Verifying costs time that the gate thread has not: what waits is judged once for each bundle, set or chunk."""
-    shelf.documents.offer("policy", shelf.raw("policy"), NOW, 1)
-    shelf.documents.offer("status", shelf.raw("status"), NOW, 2)
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(row=1))
+    shelf.documents.offer("status", shelf.raw("status"), NOW, Mark(row=2))
     made = judgements(monkeypatch, shelf.documents)
     for _ in range(5):
         shelf.documents.retry(NOW)
     assert made == []
-    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 3)
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=3))
     shelf.documents.retry(NOW)
     assert made == ["trust", "policy", "status"]
     made.clear()
@@ -126,39 +127,52 @@ def test_what_waits_is_not_judged_every_second(shelf, monkeypatch):
 
 def test_stuffed_bundles_do_not_stall_the_gate(shelf, monkeypatch):
     """However many bundles of strange signatures a broker sends, few wait, and none is verified a second time."""
-    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=1))
     for number in range(2, 40):
         strange = [(root.kid, STRANGER.private) for root in ROOTS] * 2
-        shelf.documents.offer("trust", cose.sign(b"%d" % number, strange), NOW, number)
+        shelf.documents.offer("trust", cose.sign(b"%d" % number, strange), NOW, Mark(row=number))
     made = judgements(monkeypatch, shelf.documents)
     shelf.documents.retry(NOW)
     assert made == []
-    assert shelf.documents.offer("policy", shelf.raw("policy"), NOW, 40) == Taken(DocumentType.POLICY, 1)
+    assert shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(row=40)) == Taken(DocumentType.POLICY, 1)
     shelf.documents.retry(NOW)
     assert made.count("trust") == MOST_WAITING
     stuffed = cose.sign(b"stuffed", [(STRANGER.kid, STRANGER.private)] * (cose.MOST_SIGNATURES + 1))
-    refused = shelf.documents.offer("trust", stuffed, NOW, 41)
+    refused = shelf.documents.offer("trust", stuffed, NOW, Mark(row=41))
     assert isinstance(refused, Rejected)
     assert refused.reason is Reason.DOCUMENT_MALFORMED
 
 
 def test_a_document_under_a_wrong_name_does_not_stand_in_its_own_way(shelf):
     """A broker that hands out the policy as a list first does not keep it out by that."""
-    shelf.documents.offer("status", shelf.raw("policy"), NOW, 1)
-    shelf.documents.offer("policy", shelf.raw("policy"), NOW, 2)
-    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 3)
+    shelf.documents.offer("status", shelf.raw("policy"), NOW, Mark(row=1))
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(row=2))
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=3))
     assert DocumentType.POLICY in shelf.documents.in_force
+
+
+def test_what_waits_is_looked_for_in_a_new_file(shelf):
+    """When sync.db is made anew, what waits arrives there once more, and is not marked as read in that file either."""
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(b"one", 1))
+    shelf.documents.offer("status", shelf.raw("status"), NOW, Mark(b"one", 2))
+    shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(b"two", 1))
+    shelf.documents.offer("status", shelf.raw("status"), NOW, Mark(b"two", 2))
+    shelf.documents.offer("nonsense", b"", NOW, Mark(b"two", 3))
+    assert Mark.recall(shelf.journal.state(INBOX_MARK)) == Mark(b"two", 1)
+    shelf.bring_chunks()
+    shelf.documents.retry(NOW)
+    assert Mark.recall(shelf.journal.state(INBOX_MARK)) == Mark(b"two", 3)
 
 
 def test_an_older_manifest_never_overtakes_a_newer_one(shelf):
     """Of two waiting manifests the newer ends in force, whichever came first; the older is refused as rollback."""
-    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=1))
     older = shelf.raw("status")
     shelf.office.issue()
     shelf.office.sign_status()
     newer = shelf.raw("status")
-    shelf.documents.offer("status", newer, NOW, 2)
-    shelf.documents.offer("status", older, NOW, 3)
+    shelf.documents.offer("status", newer, NOW, Mark(row=2))
+    shelf.documents.offer("status", older, NOW, Mark(row=3))
     shelf.bring_chunks()
     shelf.documents.retry(NOW)
     assert shelf.documents.in_force[DocumentType.STATUS].seq == 2
@@ -215,12 +229,12 @@ def test_a_lost_clock_takes_signed_documents_and_learns_from_them(shelf):
 
 def test_rubbish_does_not_fill_the_journal(shelf):
     """However much is refused, an hour's journal holds a few refusals and one number; good documents are taken."""
-    shelf.documents.offer("trust", shelf.raw("trust"), NOW, 1)
+    shelf.documents.offer("trust", shelf.raw("trust"), NOW, Mark(row=1))
     before = shelf.journal.seq
     for number in range(500):
-        assert isinstance(shelf.documents.offer("nonsense", b"%d" % number, NOW, 2 + number), Rejected)
+        assert isinstance(shelf.documents.offer("nonsense", b"%d" % number, NOW, Mark(row=2 + number)), Rejected)
     assert shelf.journal.seq == before + NOTED
-    assert shelf.documents.offer("policy", shelf.raw("policy"), NOW, 502) == Taken(DocumentType.POLICY, 1)
+    assert shelf.documents.offer("policy", shelf.raw("policy"), NOW, Mark(row=502)) == Taken(DocumentType.POLICY, 1)
     assert shelf.mark == 502
     hour = replace(NOW, mono_us=NOW.mono_us + WITHIN_US)
     for _ in range(3):
@@ -234,7 +248,7 @@ def test_rubbish_does_not_fill_the_journal(shelf):
 def test_what_is_only_counted_is_read_up_to_all_the_same(shelf):
     """With the hour's number it is also kept how far the inbox is read, so that a restart does not begin before it."""
     for number in range(1, 101):
-        shelf.documents.offer("nonsense", b"%d" % number, NOW, number)
+        shelf.documents.offer("nonsense", b"%d" % number, NOW, Mark(row=number))
     assert shelf.mark == NOTED
     shelf.documents.retry(replace(NOW, mono_us=NOW.mono_us + WITHIN_US))
     assert shelf.mark == 100
@@ -245,5 +259,5 @@ def test_what_is_only_counted_is_read_up_to_all_the_same(shelf):
 def test_rubbish_is_refused_and_recorded(shelf, kind, raw):
     """Whatever arrives under whatever name is refused with a reason of its own, recorded, and nothing is raised."""
     shelf.documents.offer("trust", shelf.raw("trust"), NOW)
-    assert isinstance(shelf.documents.offer(kind, raw, NOW, 9), Rejected)
+    assert isinstance(shelf.documents.offer(kind, raw, NOW, Mark(row=9)), Rejected)
     assert str(shelf.results()[-1]).startswith("document-")

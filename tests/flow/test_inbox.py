@@ -7,7 +7,7 @@ import os
 import apsw
 import pytest
 
-from station.inbox import NO_LINK, Inbox
+from station.inbox import NO_LINK, NOTHING, Inbox, Mark
 from station.schema import SYNC_DDL
 
 
@@ -37,7 +37,7 @@ ROW = "INSERT INTO inbox(type, hash, raw, received_us) VALUES ({}, randomblob(32
 def test_odd_rows_are_passed_over(tmp_path, database, row):
     """A row of the wrong type, encoding or size is never handed on, and never raises."""
     database.execute(row)
-    found = Inbox(tmp_path).arrivals(0)
+    found = Inbox(tmp_path).arrivals(NOTHING)
     assert all(isinstance(arrival.raw, bytes) for arrival in found)
 
 
@@ -47,9 +47,9 @@ def test_good_rows_come_in_order_a_few_at_a_time(tmp_path, database):
         database.execute(ROW.format("'policy'", f"x'0{number}'"))
     database.execute("INSERT INTO inbox(type, hash, raw, received_us) VALUES ('status-chunk', x'aa', x'bb', 1)")
     inbox = Inbox(tmp_path)
-    first = inbox.arrivals(0)
+    first = inbox.arrivals(NOTHING)
     assert [arrival.raw for arrival in first] == [b"\x00", b"\x01", b"\x02", b"\x03"]
-    assert inbox.arrivals(first[-1].id)[0].raw == b"\x04"
+    assert inbox.arrivals(first[-1].mark)[0].raw == b"\x04"
     assert inbox.chunk(b"\xaa") == b"\xbb"
 
 
@@ -73,13 +73,13 @@ def test_odd_states_read_as_no_link_and_nothing_acknowledged(tmp_path, database,
 def test_a_pipe_in_its_place_does_not_hang(tmp_path):
     """Something that is no file is not opened."""
     os.mkfifo(tmp_path / "sync.db")
-    assert Inbox(tmp_path).arrivals(0) == []
+    assert Inbox(tmp_path).arrivals(NOTHING) == []
 
 
 def test_a_new_file_is_found(tmp_path, database):
     """When gate-sync makes its file anew, the next look reads the new one."""
     inbox = Inbox(tmp_path)
-    assert inbox.arrivals(0) == []
+    assert inbox.arrivals(NOTHING) == []
     database.close()
     for path in tmp_path.glob("sync.db*"):
         path.unlink()
@@ -87,7 +87,7 @@ def test_a_new_file_is_found(tmp_path, database):
     again.execute(SYNC_DDL)
     again.execute(ROW.format("'policy'", "x'07'"))
     again.close()
-    assert [arrival.raw for arrival in inbox.arrivals(0)] == [b"\x07"]
+    assert [arrival.raw for arrival in inbox.arrivals(NOTHING)] == [b"\x07"]
 
 
 def test_chunks_and_deltas_are_no_documents(tmp_path, database):
@@ -97,7 +97,7 @@ def test_chunks_and_deltas_are_no_documents(tmp_path, database):
     database.execute(ROW.format("'status-chunk'", "x'bb'"))
     database.execute(ROW.format("'status-delta'", "'text'"))
     inbox = Inbox(tmp_path)
-    assert inbox.arrivals(0) == []
+    assert inbox.arrivals(NOTHING) == []
     assert inbox.deltas() == [bytes([number]) for number in range(11, 3, -1)]
 
 
@@ -117,9 +117,10 @@ def test_notices_come_in_order_and_odd_ones_are_passed_over(tmp_path, database):
     for raw in ("x'01'", "'text'", "7", "zeroblob(5000000)", "x'02'"):
         database.execute(f"INSERT INTO peer(raw, received_us) VALUES ({raw}, 1)")
     inbox = Inbox(tmp_path)
-    assert inbox.notices(0) == [(1, b"\x01"), (5, b"\x02")]
-    assert inbox.notices(1) == [(5, b"\x02")]
-    assert inbox.notices(5) == []
+    first, last = Mark(row=1), Mark(row=5)
+    assert inbox.notices(NOTHING) == [(first, b"\x01"), (last, b"\x02")]
+    assert inbox.notices(first) == [(last, b"\x02")]
+    assert inbox.notices(last) == []
 
 
 def test_a_file_of_an_older_gate_sync_has_no_notices(tmp_path, database):
@@ -127,5 +128,42 @@ def test_a_file_of_an_older_gate_sync_has_no_notices(tmp_path, database):
     database.execute("DROP TABLE peer")
     database.execute(ROW.format("'policy'", "x'01'"))
     inbox = Inbox(tmp_path)
-    assert inbox.notices(0) == []
-    assert [arrival.raw for arrival in inbox.arrivals(0)] == [b"\x01"]
+    assert inbox.notices(NOTHING) == []
+    assert [arrival.raw for arrival in inbox.arrivals(NOTHING)] == [b"\x01"]
+
+
+def test_a_mark_counts_in_its_own_file_alone(tmp_path, database):
+    """What is read up to a row of one file is unread in another, whatever its rows are numbered."""
+    database.execute(ROW.format("'policy'", "x'01'"))
+    database.execute("INSERT INTO command(hash, raw, retained, received_us) VALUES (x'01', x'01', 0, 1)")
+    database.execute("INSERT INTO peer(raw, received_us) VALUES (x'01', 1)")
+    inbox = Inbox(tmp_path)
+    for nonce in (b"one", b"two"):
+        database.execute("INSERT OR REPLACE INTO file VALUES (1, ?)", (nonce,))
+        for read in (inbox.arrivals, inbox.commands, inbox.notices):
+            assert len(read(Mark(b"another", 2**62))) == 1
+            assert len(read(Mark(nonce, 0))) == 1
+            assert read(Mark(nonce, 1)) == []
+        assert inbox.arrivals(NOTHING)[0].mark == Mark(nonce, 1)
+
+
+@pytest.mark.parametrize("nonce", ["'text'", "7", "zeroblob(65)", "CAST(x'ff' AS TEXT)"])
+def test_an_odd_nonce_is_none(tmp_path, database, nonce):
+    """A file that says of itself something impossible is read like one of an older gate-sync, which says nothing."""
+    database.execute(f"INSERT INTO file VALUES (1, {nonce})")
+    database.execute(ROW.format("'policy'", "x'01'"))
+    assert Inbox(tmp_path).arrivals(NOTHING)[0].mark == Mark(b"", 1)
+
+
+@pytest.mark.parametrize("mark", [NOTHING, Mark(row=7), Mark(b"\0\xff", 2**62)])
+def test_a_mark_is_kept_and_recalled(mark):
+    """What the journal keeps comes back; an older journal knew no files."""
+    assert Mark.recall(mark.keep()) == mark
+    assert Mark.recall(b"12") == Mark(row=12)
+    assert Mark.recall(None) == NOTHING
+
+
+def test_marks_of_one_file_rise():
+    """The higher row counts; where the file is another, the other mark counts alone."""
+    assert Mark(b"a", 5).through(Mark(b"a", 3)) == Mark(b"a", 5)
+    assert Mark(b"a", 5).through(Mark(b"b", 3)) == Mark(b"b", 3)

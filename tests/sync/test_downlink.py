@@ -193,12 +193,28 @@ def test_notices_do_not_fill_the_disk(desk: Desk) -> None:
     assert kept[-1] == notice(3, 4)
 
 
-def test_a_new_file_goes_on_beyond_what_the_station_has_read(tmp_path: Path) -> None:
-    """A sync.db made anew numbers notices as documents beyond the old ones, so that a running station sees them."""
-    numbers = []
-    for folder in ("before", "after"):
+def test_each_file_says_which_it_is(tmp_path: Path) -> None:
+    """A sync.db made anew says so, as its rows are numbered anew; opened again it is the same."""
+
+    def nonces(folder: str) -> list[bytes]:
         store = SyncStore(tmp_path / folder)
+        found = [nonce for (nonce,) in store._connection.execute("SELECT nonce FROM file")]
         store.put_notice(notice(1))
-        numbers += [number for (number,) in store._connection.execute("SELECT id FROM peer")]
         store.close()
-    assert numbers[1] > numbers[0] > 0
+        return found
+
+    before, after = nonces("before"), nonces("after")
+    assert [len(nonce) for nonce in before + after] == [16, 16]
+    assert before != after
+    assert nonces("before") == before
+
+
+def test_a_file_of_an_older_version_stays_what_it_was(tmp_path: Path) -> None:
+    """Its rows go on from where they were, and the station from where it has read: nothing is judged twice."""
+    store = SyncStore(tmp_path)
+    store.put_notice(notice(1))
+    store._connection.execute("DROP TABLE file")
+    store.close()
+    store = SyncStore(tmp_path)
+    assert list(store._connection.execute("SELECT nonce FROM file")) == []
+    store.close()
