@@ -16,7 +16,7 @@ from pathlib import Path
 from station.core.events import GENESIS
 from station.schema import QUARANTINE, UPLOADED
 from sync import wire
-from sync.central.ranges import Span, missing
+from sync.central.ranges import Span, missing, without
 from sync.config import SyncConfig
 from sync.old_stream import OldStream
 from sync.outbox import JournalError, Outbox
@@ -37,11 +37,18 @@ class Sending:
         self.stream = stream
         self._rng = rng
         self.nonce = 0
+        """Of the hello that was sent after everything else and is not answered; 0 where there is none."""
+        self.generation = ""
+        """The database that has answered."""
         self.covered: list[Span] | None = None
-        """What central holds; None until it has said so."""
+        """What central holds, disjoint and ascending; None until it has said so."""
         self.skipped: list[Span] = []
         """What cannot be sent."""
+        self.flying: Span | None = None
+        """The rows that were sent last and are not known to be held."""
         self.ending = False
+        self._named = 0
+        """Up to which row the last acknowledgement names everything that is held."""
 
     def next(self) -> wire.Batch | None:
         """Return the next batch, None where there is nothing more to send. Skips at most one window at a time."""
@@ -51,9 +58,15 @@ class Sending:
             if piece.batch is not None:
                 if piece.batch.first_seq > first:
                     self.skipped.append((first, piece.batch.first_seq - 1))
+                self.flying, self.nonce = (piece.batch.first_seq, piece.batch.last_seq), 0
                 return piece.batch
             self.skipped.append((first, max(first, piece.reached)))
         return None
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether the acknowledgement of what is flying may not name it."""
+        return self.flying is not None and self.flying[1] > self._named
 
     def hello(self, zone: str) -> wire.Hello:
         """Return the question what central holds, or at the end the word that nothing more is kept."""
@@ -70,10 +83,19 @@ class Sending:
             ended=True,
         )
 
-    def take(self, ack: wire.Ack) -> None:
-        """Note what central holds of it."""
-        if not self.ending:
-            self.covered = [(1, ack.prefix.seq), *((held.first, held.last) for held in ack.held)]
+    def take(self, ack: wire.Ack) -> bool:
+        """Note what central holds of it. Says whether there is news: what was asked or sent last is settled."""
+        answers = ack.hello == self.nonce != 0
+        if self.ending or (self.covered is None and not answers):
+            return False
+        news, self.generation = self.covered is None, ack.db_generation
+        named = [(1, ack.prefix.seq), *((held.first, held.last) for held in ack.held)]
+        self._named = self.stream.last if len(ack.held) < wire.MAX_HELD else named[-1][1]
+        if self.flying is not None and (answers or not missing(named, *self.flying)):
+            named.append(self.flying)
+            self.flying, news = None, True
+        self.covered = without([(1, self.stream.last)], missing([*(self.covered or []), *named], 1, self.stream.last))
+        return news
 
     def lost(self) -> int:
         """Return how many rows central does not hold at the end."""
@@ -138,6 +160,7 @@ class Leftovers:
             self._publish("log", wire.encode_batch(batch), wire.BATCH_TYPE)
         else:
             sending.ending = sending.covered is not None
+        if batch is None or sending.is_unnamed:
             self._publish("hello", wire.encode(sending.hello(self._config.station.zone)), wire.JSON_TYPE)
         self._due = now + self._patience.wait()
 
@@ -154,10 +177,13 @@ class Leftovers:
             return
         if ack.fork:
             self._finish(sending, "central holds other rows under these numbers")
+        elif sending.covered is not None and ack.db_generation != sending.generation:
+            self._drop()  # another database: what it holds is asked when the wait is over
+            return
         elif sending.ending and ack.hello == sending.nonce:
             self._finish(sending, "")
-        elif sending.covered is not None or ack.hello == sending.nonce:
-            sending.take(ack)
+        elif not sending.take(ack):
+            return
         self._patience.rewarded()
         self._due = now
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -15,8 +17,10 @@ from station.core.events import GENESIS
 from station.journal import Journal
 from sync import wire
 from sync.central import tables
+from sync.leftovers import Sending
 from sync.old_stream import WINDOW, OldStream
 from sync.outbox import JournalError
+from tests.sync.lab import KEY, KID, STATION, ZONE
 from tests.sync.lab import Journal as Written
 from tests.sync.whole import Central, WholeStation
 
@@ -95,6 +99,102 @@ def test_what_cannot_be_read_is_said(tmp_path: Path, central: Central) -> None:
     said = {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)}
     assert said == gone
     assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
+
+
+HOLES = 40
+"""More than an acknowledgement names ranges (16)."""
+
+
+def holed(folder: Path) -> tuple[int, set[int]]:
+    """Leave a journal with many holes; return its epoch and the rows that cannot be sent."""
+    gone = {20 * n for n in range(1, HOLES + 1)}
+    epoch, _ = set_aside(folder, 20 * HOLES + 10, "UPDATE event SET raw = X'5B5D' WHERE seq % 20 = 0")
+    return epoch, gone
+
+
+def test_more_holes_than_an_acknowledgement_names(tmp_path: Path, central: Central) -> None:
+    """Beyond the ranges that are named nothing is sent for ever: all rows arrive, all holes are said, and it ends."""
+    (tmp_path / "station").mkdir()
+    epoch, gone = holed(tmp_path / "station")
+    run(tmp_path / "station", central)
+    assert held(central, epoch) == [seq for seq in range(1, 20 * HOLES + 11) if seq not in gone]
+    assert {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)} == gone
+    assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
+
+
+def test_many_holes_and_a_link_that_breaks(tmp_path: Path, central: Central) -> None:
+    """What was known of the ranges that are not named is forgotten with the link; it ends all the same."""
+    (tmp_path / "station").mkdir()
+    epoch, gone = holed(tmp_path / "station")
+    station = WholeStation(tmp_path / "station")
+    for rounds in (35, 45, 400):
+        station.connect()
+        station.talk(central, rounds)
+        station.disconnect()
+    station.close()
+    assert held(central, epoch) == [seq for seq in range(1, 20 * HOLES + 11) if seq not in gone]
+    assert {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)} == gone
+    assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
+
+
+@pytest.mark.parametrize("said", ["nothing", "less each time", "another database each time"])
+def test_no_acknowledgement_makes_it_send_at_once_again(tmp_path: Path, said: str) -> None:
+    """Whatever central answers to each message, nothing is sent twice without waiting."""
+    (tmp_path / "station").mkdir()
+    epoch, _ = set_aside(tmp_path / "station", 1200)
+    station = WholeStation(tmp_path / "station")
+    station.connect()
+    first, count = station.now, 0
+    for round_ in range(1000):
+        for leaf, payload, _ in station.work(0.01):
+            hello = wire.decode(payload, wire.Hello) if leaf == "hello" else None
+            if hello is not None and hello.epoch != epoch:
+                station.hear([answer(hello.epoch, hello.next_seq - 1, hello.nonce, station)])
+                continue
+            count += 1
+            at = 500 if said == "less each time" and round_ % 2 else 0
+            generation = f"g{round_}" if said == "another database each time" else "g"
+            asked = hello.nonce if hello else 0
+            station.hear([answer(epoch, at, asked, station, generation)])
+    assert station.now - first < 15
+    assert count < 20
+    station.close()
+
+
+def test_an_answer_that_comes_twice_settles_nothing_that_was_sent_later(tmp_path: Path) -> None:
+    """The broker may deliver twice: only the hello behind a batch speaks for it, and only once."""
+    epoch, _ = set_aside(tmp_path, 1200)
+    sending = Sending(OldStream(tmp_path / NAME), random.Random(1))
+    held = [wire.Held(first=n, last=n, last_hash="ab" * 32) for n in range(2, 34, 2)]
+    ack = wire.Ack(
+        station=STATION, epoch=epoch, prefix=wire.Prefix(seq=0, head="00" * 32), db_generation="g", held=held
+    )
+    first = msgspec.structs.replace(ack, hello=sending.hello(ZONE).nonce)
+    assert sending.take(first)
+    for row in range(1, 33, 2):
+        assert sending.next() is not None
+        assert sending.flying == (row, row)
+        assert not sending.is_unnamed
+        assert not sending.take(first), "not of this batch"
+        assert sending.take(msgspec.structs.replace(ack, prefix=wire.Prefix(seq=row, head="00" * 32)))
+    assert sending.next() is not None
+    assert sending.is_unnamed
+    behind = sending.hello(ZONE).nonce
+    assert not sending.take(ack)
+    assert sending.take(msgspec.structs.replace(ack, hello=behind))
+    assert sending.flying is None
+    assert sending.next() is not None
+    assert not sending.take(msgspec.structs.replace(ack, hello=behind))
+    sending.stream.close()
+
+
+def answer(epoch: int, seq: int, asked: int, station: WholeStation, generation: str = "g") -> bytes:
+    """An acknowledgement that says what it is told to say; its hashes are right for the live stream."""
+    head = station.journal.rows("SELECT hash FROM event WHERE seq = ?", (seq,)) if seq else [(GENESIS,)]
+    digest = head[0][0] if head else bytes(32)
+    prefix = wire.Prefix(seq=seq, head=digest.hex())
+    ack = wire.Ack(station=STATION, epoch=epoch, prefix=prefix, db_generation=generation, hello=asked)
+    return wire.seal_ack(ack, KID, KEY)
 
 
 def test_a_file_with_torn_pages_gives_what_is_left_of_it(tmp_path: Path, central: Central) -> None:
