@@ -192,7 +192,10 @@ class Journal:
         What a guard told is left out: it dies with its boot, or each boot would allow the next guard to go on from it.
         """
         for (raw,) in self.rows("SELECT raw FROM event ORDER BY seq DESC LIMIT ?", (LOOK_BACK,)):
-            event = original(raw)
+            try:
+                event = original(raw)
+            except ValueError:
+                continue  # rotten: the others tell the time as well
             if event.clock == ClockState.TRUSTED:
                 return event.wall_us
         return 0

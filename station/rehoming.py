@@ -10,14 +10,14 @@ from __future__ import annotations
 import json
 import logging
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import apsw
 
 from station.core.events import GENESIS, Kind, Payload, chain, encode
 from station.core.model import Instant
-from station.core.rehoming import carried
+from station.core.rehoming import carried, is_sound
 from station.inbox import Rehoming
 from station.journal import Journal, set_state
 from station.recorder import SILENT
@@ -26,10 +26,14 @@ from station.schema import EVENT_DDL, EVICTED, EVICTED_SEQ, FORMER
 log = logging.getLogger(__name__)
 
 ALARM = "epoch-began"
+DAMAGED = "row-damaged"
+"""The alarm that stands in the place of a row that cannot be carried over."""
 REHOMED = "rehomed"
 """Key of the table `state`: when a new stream began last, and why."""
 BEAT_EVERY = 2000
 """Rows between two beats of the watchdog."""
+_Row = tuple[int, bytes, bytes]
+"""Number, hash and bytes, as they are stored."""
 
 
 def former_table(epoch: int) -> str:
@@ -69,12 +73,12 @@ def rehome(journal: Journal, order: Rehoming, now: Instant, beat: Callable[[], N
         old = former_table(order.epoch)
         db.execute(f"ALTER TABLE event RENAME TO {old}")
         db.execute(EVENT_DDL)
-        count = int(db.execute(f"SELECT count(*) FROM {old} WHERE seq > ?", (acked,)).get)
+        count = int(db.execute(f"SELECT coalesce(max(seq) - min(seq) + 1, 0) FROM {old} WHERE seq > ?", (acked,)).get)
         told = {"cause": order.cause, "epoch": order.epoch, "acked": acked, "head": head.hex(), "rows": count}
         writer = _Writer(db, journal.boot, now)
         writer.write(Kind.ALARM, {"alarm": ALARM, "what": "begins", **told})
-        for number, row in enumerate(_rows(db, old, acked), 1):
-            writer.write(Kind.REHOMED, carried(order.epoch, *row))
+        for number, (kind, payload) in enumerate(_carried(_rows(db, old, acked), order.epoch, acked, head), 1):
+            writer.write(kind, payload)
             if number % BEAT_EVERY == 0:
                 beat()
         _remember(db, old, order, acked, now)
@@ -123,8 +127,27 @@ def _confirmed(db: apsw.Connection, order: Rehoming) -> tuple[int, bytes]:
     return 0, GENESIS
 
 
-def _rows(db: apsw.Connection, table: str, after: int) -> Iterator[tuple[int, bytes, bytes]]:
+def _rows(db: apsw.Connection, table: str, after: int) -> Iterator[_Row]:
     yield from db.execute(f"SELECT seq, hash, raw FROM {table} WHERE seq > ? ORDER BY seq", (after,))
+
+
+def _carried(rows: Iterable[_Row], epoch: int, acked: int, head: bytes) -> Iterator[tuple[Kind, Payload]]:
+    """Yield what the new stream tells of each row; an alarm stands in the place of a damaged or missing one.
+
+    So every row finds its new number by counting (`_remember`). Behind a damaged row the next one is taken at its word.
+    """
+    expected: int | None = None
+    known: bytes | None = head
+    for seq, digest, raw in rows:
+        for missing in range(seq if expected is None else expected, seq):
+            yield Kind.ALARM, {"alarm": DAMAGED, "what": "begins", "epoch": epoch, "seq": missing}
+        sound = is_sound(seq, known if seq == (expected or acked + 1) else None, raw, digest)
+        if sound:
+            yield Kind.REHOMED, carried(epoch, seq, digest, raw)
+        else:
+            log.error("row %d of stream %016x is damaged and stays behind", seq, epoch)
+            yield Kind.ALARM, {"alarm": DAMAGED, "what": "begins", "epoch": epoch, "seq": seq}
+        known, expected = digest if sound else None, seq + 1
 
 
 def _remember(db: apsw.Connection, old: str, order: Rehoming, acked: int, now: Instant) -> None:

@@ -99,8 +99,15 @@ class Retention:
 
 
 def _ages(raws: Sequence[bytes], now: Instant) -> list[int | None]:
-    """Return the ages of rows in microseconds, None where the time was not known, then or now."""
+    """Return the ages of rows in microseconds, None where the time was not known, then or now, or cannot be read."""
     if now.state is not ClockState.TRUSTED:
         return [None] * len(raws)
-    events = map(decode, raws)
-    return [None if event.clock == ClockState.LOST else max(0, now.wall_us - event.wall_us) for event in events]
+    return [_age(raw, now) for raw in raws]
+
+
+def _age(raw: bytes, now: Instant) -> int | None:
+    try:
+        event = decode(raw)
+    except (ValueError, TypeError):  # rotten: it goes with its neighbours, and holds none of them up
+        return None
+    return None if event.clock == ClockState.LOST else max(0, now.wall_us - event.wall_us)

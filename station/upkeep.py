@@ -39,7 +39,7 @@ class Upkeep:
             disk = self._retention.look()
             if idle and not self._recorder.broken:
                 self._work(disk, now, beat)
-        except (JournalFault, OSError) as fault:
+        except (JournalFault, OSError, ValueError) as fault:
             self._say(str(fault))
         else:
             self._say("")
@@ -72,7 +72,16 @@ class Upkeep:
         begun = None
         if self._since is not None and now.wall_us - self._since.wall_us < SHOWN_US:
             begun = Ailment("health-stream", Condition.DEGRADED, self._since.cause)
-        return {"disk": full, "stream": begun}
+        return {"disk": full, "stream": begun or self._withheld()}
+
+    def _withheld(self) -> Ailment | None:
+        """Return that there is a connection and not everything can be sent over it."""
+        link = self._inbox.link()
+        return (
+            Ailment("health-upload", Condition.DEGRADED, link.last_error)
+            if link.connected and link.last_error
+            else None
+        )
 
 
 def _put_away(folder: Path, name: str) -> None:

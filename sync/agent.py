@@ -277,7 +277,7 @@ class Agent:
         return metrics.Counts(self._online, up.batches, up.retransmitted, up.complaints.ignored.copy())
 
     def _show_link(self) -> None:
-        shown = (self._online, self._uplink.blocked or self._error)
+        shown = (self._online, self._uplink.blocked or self._error or self._uplink.trouble)
         if shown != self._shown:
             self._store.set_link(connected=shown[0], error=shown[1])
             self._shown = shown

@@ -17,6 +17,8 @@ class Greeting:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
         self.due: float | None = None
+        self.first_kept = 0
+        """What was said last of where the journal begins."""
         self.reset()
 
     def reset(self) -> None:
@@ -42,12 +44,15 @@ class Greeting:
         """Note that it went out under message id `mid`; without an answer it is due again then."""
         self._mid, self._sent, self.due = mid if mid is not None else -1, now, due
 
-    def message(self, stream: Stream, at: Position, outbox: Outbox, versions: dict[str, str], zone: str) -> wire.Hello:
+    def message(
+        self, stream: Stream, first_kept: int, at: Position, outbox: Outbox, versions: dict[str, str], zone: str
+    ) -> wire.Hello:
         """Return what is said now: where the station stands. Raises JournalError."""
+        self.first_kept = first_kept
         return wire.Hello(
             epoch=stream.epoch,
             nonce=self.nonce,
-            first_kept=stream.first,
+            first_kept=first_kept,
             next_seq=stream.last + 1,
             acked=at.prefix,
             head=at.head.hex(),

@@ -41,6 +41,10 @@ class JournalError(Exception):
     """The journal cannot be read now, or what it holds is damaged. The message says what to do next."""
 
 
+class DamagedRowError(JournalError):
+    """The first row that was asked for is missing or damaged. Those behind it may be sound (sync/old_stream.py)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What the journal holds: rows `first` to `last` without gaps (`first` is `last` + 1 where it holds none)."""
@@ -54,7 +58,7 @@ class Outbox:
     """Reads journal.db. Every read is short, so it never holds up the station's checkpoints."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._connection: apsw.Connection | None = None
         self._file: tuple[int, int] | None = None
 
@@ -78,7 +82,7 @@ class Outbox:
         """Return the chain hash after row `seq`, None where the row is not kept. Raises JournalError."""
         if seq == 0:
             return events.GENESIS
-        rows = self._query("SELECT hash FROM event WHERE seq = ?", (seq,))
+        rows = self._query("SELECT hash FROM event WHERE seq = ? AND typeof(hash) = 'blob'", (seq,))
         return rows[0][0] if rows else self._evicted(seq)
 
     def _evicted(self, seq: int) -> bytes | None:
@@ -111,34 +115,44 @@ class Outbox:
         return bool(events.chain(head, raw) == after)
 
     def batch(self, epoch: int, first: int, last: int, max_bytes: int, prev: bytes) -> wire.Batch:
-        """Cut a batch from row `first` to at most `last`; `prev` is the hash before it. Raises JournalError."""
+        """Cut a batch from row `first` to at most `last`, or to before a damaged row; `prev` is the hash before it.
+
+        Raises DamagedRowError where `first` itself is damaged, JournalError.
+        """
         rows = self._query(
             "SELECT (SELECT epoch FROM stream), seq, raw, hash FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq",
             (first, last),
         )
         if any(found != epoch for found, *_ in rows):  # between the look and now another journal took its place
-            raise JournalError(f"{self._path}: was replaced while being read; trying again")
+            raise JournalError(f"{self.path}: was replaced while being read; trying again")
+        if not rows and not self._is_within(epoch, first):
+            raise JournalError(f"{self.path}: row {first} is gone; the station may have started a new journal")
         taken, size, head = list[bytes](), 0, prev
         for _, seq, raw, stored in rows:
-            size += len(raw)
-            if taken and size > max_bytes:
+            if seq != first + len(taken) or not isinstance(raw, bytes) or len(raw) > wire.MAX_RAW:
                 break
-            head = events.chain(head, raw)
-            if seq != first + len(taken) or head != stored or len(raw) > wire.MAX_RAW:
-                raise self._damaged(first + len(taken))
+            size, after = size + len(raw), events.chain(head, raw)
+            if after != stored or (taken and size > max_bytes):
+                break
             taken.append(raw)
-        if not taken:
-            raise JournalError(f"{self._path}: row {first} is gone; the station may have started a new journal")
-        self._check_rows(first, taken)
+            head = after
+        sound = self._sound(first, taken)
+        if not sound:
+            raise DamagedRowError(f"{self.path}: row {first} is missing or damaged")
         return wire.Batch(
             epoch=epoch,
             first_seq=first,
-            n=len(taken),
+            n=sound,
             prev_hash=prev.hex(),
-            last_hash=head.hex(),
-            events=[msgspec.Raw(raw) for raw in taken],
-            sealed=self._sealed(first, len(taken)),
+            last_hash=rows[sound - 1][3].hex(),
+            events=[msgspec.Raw(raw) for raw in taken[:sound]],
+            sealed=self._sealed(first, sound),
         )
+
+    def _is_within(self, epoch: int, seq: int) -> bool:
+        """Say whether rows on both sides of row `seq` are there."""
+        found = self.look()
+        return found is not None and found.epoch == epoch and found.first < seq <= found.last
 
     def _sealed(self, first: int, count: int) -> list[str]:
         """Return what each of `count` events from `first` on knows of a person; nothing where none does."""
@@ -146,27 +160,23 @@ class Outbox:
         found = dict(self._query(query, (first, first + count - 1)))
         return [written(found.get(seq, b"")) for seq in range(first, first + count)] if found else []
 
-    def _check_rows(self, first: int, taken: list[bytes]) -> None:
-        """Find a row that hashes and is no event: central would refuse it, here it can be named and repaired."""
+    @staticmethod
+    def _sound(first: int, taken: list[bytes]) -> int:
+        """Return how many rows are events before the first that hashes and is none: central would refuse it."""
         try:
             read = [row[0] for row in _ROWS.decode(b"[" + b",".join(taken) + b"]")]
         except (msgspec.MsgspecError, ValueError, RecursionError):
             read = []
         if read == list(range(first, first + len(taken))):
-            return
-        for seq, raw in enumerate(taken, first):
+            return len(taken)
+        for count, raw in enumerate(taken):
             try:
-                whole = events.decode(raw).seq == seq
+                whole = events.decode(raw).seq == first + count
             except (ValueError, RecursionError):
                 whole = False
             if not whole:
-                raise self._damaged(seq)
-
-    def _damaged(self, seq: int) -> JournalError:
-        return JournalError(
-            f"{self._path}: row {seq} is missing or damaged, so nothing after it can be sent; keep the file, "
-            "run `gate-station doctor` and call the operator"
-        )
+                return count
+        return len(taken)
 
     def documents(self) -> list[wire.DocumentMark]:
         """Return the documents in force. Raises JournalError."""
@@ -222,23 +232,23 @@ class Outbox:
             self.close()
             if "no such table" in str(error):
                 return []  # the station is just creating the file
-            raise JournalError(f"{self._path}: {error}; the station may be of another version, update both") from error
+            raise JournalError(f"{self.path}: {error}; the station may be of another version, update both") from error
         except (apsw.Error, OSError) as error:
             self.close()
             raise JournalError(
-                f"{self._path}: cannot be read ({error}); is gate-sync in the station's group, is the disk sound?"
+                f"{self.path}: cannot be read ({error}); is gate-sync in the station's group, is the disk sound?"
             ) from error
 
     def _open(self) -> apsw.Connection | None:
         """Return a connection to the file that is there NOW: it may have been replaced since the last look."""
         try:
-            found = self._path.stat()
+            found = self.path.stat()
         except FileNotFoundError:
             self.close()
             return None
         if self._connection is None or self._file != (found.st_dev, found.st_ino):
             self.close()
-            uri = f"file:{quote(str(self._path.absolute()))}?mode=ro"
+            uri = f"file:{quote(str(self.path.absolute()))}?mode=ro"
             self._connection = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
             self._connection.set_busy_timeout(BUSY_MS)
             self._file = (found.st_dev, found.st_ino)

@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 REFUSED = 0x80
 """PUBACK reasons from here on are refusals (MQTT 5, 2.4)."""
+MOST_LOOKS = 100
+"""Batches cut or found damaged in one go: a journal full of damage must not hold up the loop."""
 UNKNOWN_SPREAD_S = 1.0
 """Over how long a reconnect is spread until central has said so."""
 
@@ -54,13 +56,15 @@ class Uplink:
         self._flights = Flights(self._patience)
         self._hello, self._pause = Greeting(self._rng), Pause()
         self._selection = Selection(config.batch, outbox)
-        self._credit, self._generation = 100, ""
+        self._credit, self._generation, self._waiting = 100, "", 0
         self.complaints = Complaints()
         self.batches, self.retransmitted = 0, 0
         """Batches sent since the start, and of how many no acknowledgement came in time."""
         self._order: Order | None = None
         self.blocked = ""
         """Why this stream is not sent although there is a connection; for the guard screen. Empty when all is well."""
+        self.trouble = ""
+        """What cannot be read of the journal although the rest is sent; for the guard screen."""
         self.spread_s = self._spread_saved = store.spread_s() or UNKNOWN_SPREAD_S
         """Over how long central wants reconnects spread; remembered over restarts."""
 
@@ -204,10 +208,20 @@ class Uplink:
             self.look(now)
             self._pump(now)
         except JournalError as error:
-            self.complaints.begin("journal", str(error))
+            self.trouble = str(error)
+            self.complaints.begin("journal", self.trouble)
             return False
         self.complaints.end("journal", "the journal can be read again")
+        self.trouble = self._selection.describe_lost(self._at)
+        if self.trouble:
+            self.complaints.begin("damaged", self.trouble)
         return True
+
+    def _count_waiting(self, stream: Stream) -> None:
+        """Count what can be sent and is not held; behind a damaged row that is less than the queue."""
+        behind = self._at.held and self._selection.damaged
+        spans = self._selection.waiting(stream, self._at, []) if behind else [(self._at.prefix + 1, stream.last)]
+        self._waiting = sum(last - first + 1 for first, last in spans)
 
     def save(self) -> None:
         """Make durable what central has said. Raises apsw.Error; then nothing is lost, it is only said again."""
@@ -232,10 +246,20 @@ class Uplink:
         if lost := self._flights.give_up(now):
             self.retransmitted += flying - len(self._flights)
             log.info("no acknowledgement of rows %d to %d: sending them again", *lost)
-        while len(self._flights) < self._window():
-            span = self._selection.next(self._stream, self._at, self._flights.spans())
-            if span is None or not self._send(self._selection.cut(self._stream, self._at, span), now):
-                return
+        for _ in range(MOST_LOOKS):
+            if len(self._flights) >= self._window() or not self._send_next(self._stream, now):
+                break
+        if self._selection.first_kept(self._stream, self._at) > self._hello.first_kept:
+            self._ask_again(now)
+        self._count_waiting(self._stream)
+
+    def _send_next(self, stream: Stream, now: float) -> bool:
+        """Send the next rows, or find them damaged. Says whether there may be more to send."""
+        span = self._selection.next(stream, self._at, self._flights.spans())
+        if span is None:
+            return False
+        batch = self._selection.cut(stream, self._at, span)
+        return batch is None or self._send(batch, now)
 
     def _send(self, batch: wire.Batch, now: float) -> bool:
         """Send a batch. Says whether there was a connection to send it on."""
@@ -271,7 +295,8 @@ class Uplink:
 
     def _send_hello(self, now: float) -> None:
         assert self._stream is not None and self._publish is not None  # noqa: S101, PT018 - _pump has seen to it
-        hello = self._hello.message(self._stream, self._at, self._outbox, self._versions, self._config.station.zone)
+        kept, zone = self._selection.first_kept(self._stream, self._at), self._config.station.zone
+        hello = self._hello.message(self._stream, kept, self._at, self._outbox, self._versions, zone)
         mid = self._publish("hello", wire.encode(hello), wire.JSON_TYPE)
         if self._hello.was_sent and not self._pause.probing:
             self._patience.disappointed()
@@ -292,7 +317,8 @@ class Uplink:
     @property
     def is_drained(self) -> bool:
         """Whether central knows this stream and nothing older than the last batch waits."""
-        return self._hello.due is None and not self.blocked and self.queue < self._config.batch.live_events
+        few = min(self.queue, self._waiting) < self._config.batch.live_events
+        return few and self._hello.due is None and not self.blocked
 
     def _block(self, cause: Cause, why: str) -> None:
         """Stop sending, and order the station to begin a new stream with what central has not acknowledged."""

@@ -60,7 +60,7 @@ FIELDS: Mapping[Kind, tuple[str, ...]] = {
     Kind.FORGIVEN: ("lane", "cti", "operator", "why", "duress"),
     Kind.ISSUED: ("cti", "kid", "class", "exp", "operator", "duress"),
     Kind.DOOR: ("lane", "what"),
-    Kind.ALARM: ("lane", "alarm", "what", "operator", *_BEGAN),
+    Kind.ALARM: ("lane", "alarm", "what", "operator", *_BEGAN, "seq"),
     Kind.FAULT: ("part", "what", "fault", "began_us"),
     Kind.DOCUMENT: ("type", "seq", "hash", "result", "detail", "count"),
     Kind.CLOCK: ("from", "to", "step_us", "ask", "told_by", "kid"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from station.core.events import Event, Kind, Payload, decode
+from station.core.events import GENESIS, Event, Kind, Payload, chain, decode
 from station.core.record import dataclass
 
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -24,8 +24,19 @@ class Origin:
     raw: bytes
 
 
+def is_sound(seq: int, prev: bytes | None, raw: object, digest: object) -> bool:
+    """Say whether what is stored as row `seq` is that event. `prev`: the hash before it, None where nobody knows it."""
+    if not isinstance(raw, bytes) or not isinstance(digest, bytes) or len(digest) != len(GENESIS):
+        return False
+    try:
+        whole = decode(raw).seq == seq
+    except ValueError:
+        return False
+    return whole and (prev is None or chain(prev, raw) == digest)
+
+
 def carried(epoch: int, seq: int, digest: bytes, raw: bytes) -> Payload:
-    """Return what the new stream tells of row `seq` of stream `epoch`.
+    """Return what the new stream tells of row `seq` of stream `epoch`, which is sound.
 
     A row that was itself carried over keeps its first origin: nothing is wrapped twice. Raises ValueError.
     """

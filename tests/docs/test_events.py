@@ -73,7 +73,9 @@ def test_most_fields_are_seen() -> None:
     }
     rare = {"passage.duress", "override.duress", "decision.duress", "forgiven.duress", "alarm.operator"}
     rare |= {"decision.hand_c", "decision.operator", "decision.of", "decision.estimate_c", "decision.uncertainty_c"}
-    rare |= {f"alarm.{field}" for field in ("cause", "epoch", "acked", "head", "rows")}  # tests/flow/test_rehoming.py
+    rare |= {
+        f"alarm.{field}" for field in ("cause", "epoch", "acked", "head", "rows", "seq")
+    }  # tests/flow/test_rehoming.py
     rare |= {"boot.quarantined", "clock.told_by", "clock.kid", "document.detail", "passage.cti", "decision.sealed"}
     rare |= {"document.count"}  # tests/flow/test_documents.py
     assert unseen <= rare | {"override.escort", "decision.knowledge"}

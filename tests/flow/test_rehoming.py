@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from station.config import RetentionConfig
-from station.core.events import GENESIS, Event, Kind, chain, decode
+from station.core.events import FIELDS, GENESIS, Event, Kind, chain, decode
 from station.core.model import ClockState, Instant
 from station.core.rehoming import carried, origin, original
 from station.inbox import Inbox, Rehoming
 from station.journal import Change, Journal, JournalFault, set_state
 from station.recorder import SILENT, Recorder
-from station.rehoming import ALARM, former_table, last_rehoming, rehome
+from station.rehoming import ALARM, DAMAGED, former_table, last_rehoming, rehome
 from station.reserve import Reserve
 from station.schema import EVICTED, Cause
 from station.upkeep import SHOWN_US, Upkeep
@@ -103,6 +103,53 @@ def test_what_is_not_acknowledged_is_carried_over(tmp_path):
     assert since is not None
     assert (since.wall_us, since.cause) == (LATER.wall_us, "fork")
     again.close()
+
+
+ROTTEN = {
+    "not UTF-8": ("UPDATE event SET raw = CAST(X'FF' || substr(raw, 2) AS BLOB) WHERE seq = 7", [7]),
+    "no event": ("UPDATE event SET raw = X'5B5D' WHERE seq = 7", [7]),
+    "another text": ("UPDATE event SET raw = CAST(replace(raw, 'quoted', 'Quoted') AS BLOB) WHERE seq = 7", [7]),
+    "another hash": ("UPDATE event SET hash = zeroblob(32) WHERE seq = 7", [7]),
+    "gone": ("DELETE FROM event WHERE seq BETWEEN 7 AND 8", [7, 8]),
+}
+
+
+@pytest.mark.parametrize("kind", ROTTEN)
+def test_a_damaged_row_does_not_stop_a_new_stream(tmp_path, kind):
+    """An alarm stands in its place, so that all others keep their distance; they are carried over as they are."""
+    sql, gone = ROTTEN[kind]
+    journal = filled(tmp_path)
+    ordered, epoch = order(journal, 4), journal.epoch
+    journal.append_all([], NOW, [Change("INSERT INTO personal VALUES (9, X'00')", ()), Change(sql, ())])
+    rehome(journal, ordered, LATER, lambda: None)
+    told = [decode(raw) for _, raw, _ in rows(journal)]
+    assert told[0].payload["rows"] == 6
+    assert [event.payload["seq"] for event in told[1:]] == [5, 6, 7, 8, 9, 10]
+    lost = [event.payload for event in told[1:] if event.kind == Kind.ALARM]
+    assert lost == [{"alarm": DAMAGED, "what": "begins", "epoch": epoch, "seq": seq} for seq in gone]
+    assert all(set(event.payload) <= set(FIELDS[Kind(event.kind)]) for event in told)
+    assert journal.rows("SELECT seq FROM personal") == [(6,)]
+    journal.close()
+    again = Journal(tmp_path, "boot-2")
+    assert again.quarantined is None
+    assert again.last_wall_us() == NOW.wall_us
+    again.close()
+
+
+def test_a_row_that_is_no_text_stops_neither_retention_nor_the_lane(tmp_path):
+    """An acknowledged row has rotted: it goes with its neighbours when they are old, and nothing raises."""
+    journal = filled(tmp_path)
+    store, inbox = SyncStore(tmp_path), Inbox(tmp_path)
+    store.set_delivered(journal.epoch, 8, rows(journal)[7][2])
+    journal.append_all([], NOW, [Change(ROTTEN["not UTF-8"][0], ())])
+    recorder = Recorder(journal, Reserve(tmp_path, 1 << 16), lambda _fault: None)
+    upkeep = Upkeep(recorder, inbox, RetentionConfig(keep_days=1))
+    later = Instant(NOW.wall_us + 5 * 86_400_000_000, NOW.mono_us)
+    assert journal.last_wall_us() == NOW.wall_us
+    upkeep.tend(later, lambda: None, idle=True)
+    assert [seq for seq, _, _ in rows(journal)] == [9, 10]
+    for end in (inbox, store, recorder):
+        end.close()
 
 
 def test_nothing_but_the_stream_changes(tmp_path):

@@ -11,7 +11,7 @@ import pytest
 
 from station.core import cose, events
 from sync import wire
-from sync.outbox import JournalError, Outbox, Stream
+from sync.outbox import DamagedRowError, JournalError, Outbox, Stream
 from sync.store import FILE, MAX_ROWS, SyncStore
 from sync.trust import TrustKeys, ack_keys
 from tests.sync.lab import KEY, KID, Journal, trust_bundle
@@ -70,12 +70,14 @@ def test_a_batch_keeps_to_its_limits(journal: Journal) -> None:
     ],
 )
 def test_a_damaged_row_is_named(journal: Journal, damage: str) -> None:
-    """A row that central would refuse is found before it is sent."""
+    """A row that central would refuse is found before it is sent; a batch ends before it."""
     journal.write(5)
+    heads = [row[2] for row in journal.rows()]
     journal._db.execute(damage)
     outbox = Outbox(journal.path)
-    with pytest.raises(JournalError, match="row 3 is missing or damaged"):
-        outbox.batch(journal.epoch, 1, 5, wire.MAX_RAW, events.GENESIS)
+    assert outbox.batch(journal.epoch, 1, 5, wire.MAX_RAW, events.GENESIS).last_seq == 2
+    with pytest.raises(DamagedRowError, match="row 3 is missing or damaged"):
+        outbox.batch(journal.epoch, 3, 5, wire.MAX_RAW, heads[1])
     outbox.close()
 
 

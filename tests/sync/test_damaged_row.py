@@ -1,0 +1,166 @@
+"""A row of the living journal that has gone bad before central had it: all others arrive, and the loss is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import apsw
+import pytest
+
+from station.core.model import Instant
+from station.guard_screen import Condition
+from sync import wire
+from sync.central.skip import Skip
+from sync.outbox import DamagedRowError, Outbox
+from tests.sync.lab import STATION, Journal
+from tests.sync.test_uplink import Bench
+from tests.sync.whole import Central, WholeStation
+
+ROT = {
+    "other bytes": ("UPDATE event SET raw = X'5B5D' WHERE seq = 23", [23]),
+    "no text": ("UPDATE event SET raw = CAST(X'FF' || substr(raw, 2) AS BLOB) WHERE seq = 23", [23]),
+    "a text in place of bytes": ("UPDATE event SET raw = 'text' WHERE seq = 23", [23, 24]),
+    "another hash": ("UPDATE event SET hash = zeroblob(32) WHERE seq = 23", [23, 24]),
+    "no hash": ("UPDATE event SET hash = 'x' WHERE seq = 23", [23, 24]),
+    "rows gone": ("DELETE FROM event WHERE seq BETWEEN 23 AND 45", [*range(23, 47)]),
+}
+
+
+@pytest.fixture
+def bench(tmp_path: Path, journal: Journal) -> Iterator[Bench]:
+    """An uplink beside a journal of 60 rows."""
+    found = Bench(tmp_path, journal)
+    journal.write(60)
+    yield found
+    found.store.close()
+    found.outbox.close()
+
+
+@pytest.fixture
+def central(tmp_path: Path) -> Iterator[Central]:
+    """The server."""
+    found = Central(tmp_path / "central")
+    yield found
+    found.close()
+
+
+def rot(path: Path, sql: str) -> None:
+    """Damage rows of a journal."""
+    with apsw.Connection(str(path)) as db:
+        db.execute(sql)
+
+
+@pytest.mark.parametrize("kind", ROT)
+def test_all_other_rows_arrive_and_the_loss_is_said(tmp_path: Path, central: Central, kind: str) -> None:
+    """Sound rows before and behind it go up, only it counts as lost, and the link tells of it."""
+    sql, gone = ROT[kind]
+    station = WholeStation(tmp_path / "station")
+    station.write(59)
+    rot(tmp_path / "station" / "journal.db", sql)
+    station.connect()
+    station.talk(central)
+    station.now += 6  # hellos on one connection keep apart
+    station.talk(central)
+    assert sorted(seq for _, seq, _ in central.events()) == [seq for seq in range(1, 61) if seq not in gone]
+    assert central.lost() == [(station.journal.epoch, gone[0], gone[-1])]
+    assert "damaged" in station.uplink.trouble
+    assert station.uplink.is_drained
+    assert station.work() == [], "it is quiet afterwards"
+    station.write(3)
+    station.talk(central)
+    assert len(central.events()) == 63 - len(gone)
+    station.close()
+
+
+def test_an_operator_lets_the_row_go_and_the_prefix_moves_on(tmp_path: Path, central: Central) -> None:
+    """After `gate-central lost skip` everything counts as delivered, and the trouble is over."""
+    station = WholeStation(tmp_path / "station")
+    station.write(59)
+    rot(tmp_path / "station" / "journal.db", ROT["other bytes"][0])
+    station.connect()
+    station.talk(central)
+    station.now += 6
+    station.talk(central)
+    assert station.uplink.queue == 38
+    central.store.skip_lost(Skip(STATION, station.journal.epoch, 23, 23, 0), b"signed")
+    station.write(1)
+    station.talk(central)
+    assert station.uplink.queue == 0
+    assert station.uplink.trouble == ""
+    station.close()
+
+
+def test_the_guard_is_told_while_not_everything_goes_up(tmp_path: Path) -> None:
+    """A connection over which something cannot be sent is shown; one that is down is shown elsewhere."""
+    station = WholeStation(tmp_path / "station")
+    now = Instant(1, 1)
+    station.store.set_link(connected=True, error="row 23 is damaged")
+    shown = station.upkeep.ailments(now)["stream"]
+    assert shown is not None
+    assert (shown.key, shown.condition, shown.detail) == ("health-upload", Condition.DEGRADED, "row 23 is damaged")
+    for connected, error in ((True, ""), (False, "no route")):
+        station.store.set_link(connected=connected, error=error)
+        assert station.upkeep.ailments(now)["stream"] is None
+    station.close()
+
+
+def test_sound_rows_before_it_are_in_the_batch(bench: Bench) -> None:
+    """A batch ends before the damaged row; where it would begin the batch, it is named."""
+    bench.journal._db.execute(ROT["other bytes"][0])
+    outbox = Outbox(bench.journal.path)
+    batch = outbox.batch(bench.journal.epoch, 20, 40, wire.MAX_RAW, bytes.fromhex(bench.head(19)))
+    assert (batch.first_seq, batch.last_seq, batch.last_hash) == (20, 22, bench.head(22))
+    with pytest.raises(DamagedRowError, match="row 23 is missing or damaged"):
+        outbox.batch(bench.journal.epoch, 23, 40, wire.MAX_RAW, bytes.fromhex(bench.head(22)))
+    outbox.close()
+
+
+def test_hello_says_from_where_on_everything_is_kept(bench: Bench) -> None:
+    """Once central has all rows before the damaged one, and not sooner, another hello declares it lost; once."""
+    bench.journal._db.execute(ROT["other bytes"][0])
+    bench.connect()
+    assert bench.hello().first_kept == 1
+    bench.ack(0, answer=True)
+    first = bench.hello().nonce
+    bench.ack(10, (24, 43))
+    bench.work(1)
+    assert bench.hello().nonce == first, "rows 11 to 22 are on their way"
+    bench.ack(22, (24, 60))
+    bench.work(6)
+    assert bench.hello().first_kept == 24
+    bench.ack(22, (24, 60), answer=True)
+    second = bench.hello().nonce
+    bench.work(400)
+    assert bench.hello().nonce == second
+
+
+def test_the_wish_for_a_damaged_row_holds_nothing_up(bench: Bench) -> None:
+    """An operator asks for rows again of which one has rotted since: the others are sent, and so is the backlog."""
+    bench.connect()
+    bench.ack(40, answer=True)
+    bench.spans()
+    bench.journal._db.execute(ROT["other bytes"][0])
+    bench.uplink.resend(20, 30)
+    bench.journal.write(2)
+    bench.ack(60)
+    assert bench.spans() == [(61, 62), (20, 22), (24, 30)]
+    assert bench.uplink.trouble == "", "central has had the row"
+    bench.ack(62)
+    assert bench.delivered() == 62
+
+
+def test_a_row_that_can_be_read_again_is_sent_on_the_next_connection(bench: Bench) -> None:
+    """What was damaged in memory only is no loss for ever."""
+    raw = bench.journal.rows()[22][1]
+    bench.journal._db.execute(ROT["other bytes"][0])
+    bench.connect()
+    bench.ack(22, (24, 60), answer=True)
+    assert bench.uplink.trouble
+    bench.journal._db.execute("UPDATE event SET raw = ? WHERE seq = 23", (raw,))
+    bench.spans()
+    bench.connect()
+    bench.ack(22, (24, 60), answer=True)
+    assert (23, 23) in bench.spans() or bench.uplink._flights.spans()
+    bench.ack(60)
+    assert bench.uplink.trouble == ""
