@@ -1,4 +1,8 @@
-"""Renews the station's certificate: at two thirds of its life, or when it has ended, by proof of the key in use."""
+"""Renews the station's certificate: at two thirds of its life, or when it has ended, by proof of the key in use.
+
+A clock that is wrong must not renew without end: each answer tells central's time, by which alone is judged from then
+on, and after a renewal there is a rest.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +29,8 @@ log = logging.getLogger(__name__)
 RENEW_AT = 2 / 3
 """Of a certificate's life."""
 LOOK_S, RETRY_MIN_S, RETRY_MAX_S = 60.0, 60.0, 3600.0
+REST_S = 6 * 3600.0
+"""After a renewal nothing is renewed for so long, whatever the clock says."""
 LOST_WAIT_S = 600.0
 """A station without a clock renews when it has been offline for so long: its certificate may have ended unseen."""
 DAY_S = 86_400
@@ -39,8 +45,8 @@ def days_left(tls: TlsConfig | None, now_s: float) -> int | None:
     return None if ends is None else int((ends.timestamp() - now_s) // DAY_S)
 
 
-def renew(folder: IdentityFolder) -> Identity:
-    """Get the next certificate for a new key and put both into use; return them.
+def renew(folder: IdentityFolder) -> tuple[Identity, int]:
+    """Get the next certificate for a new key and put both into use; return them, and central's time (Unix seconds).
 
     Cut off at any point, it can be run again. Raises EndpointError, RefusedError, IdentityError.
     """
@@ -65,7 +71,7 @@ def renew(folder: IdentityFolder) -> Identity:
         if after.station != before.station:
             raise EndpointError(f"{before.where.url}: the certificate is for {after.station!r}, not {before.station}")
         folder.adopt(after)
-    return after
+    return after, granted.time_s
 
 
 def due(certificate: x509.Certificate, now_s: float) -> bool:
@@ -88,6 +94,8 @@ class Renewal:
         self._renewed, self._said = threading.Event(), ""
         self._look_at, self._failures = 0.0, 0
         self._offline_since: float | None = None
+        self._told: tuple[float, int] | None = None
+        """When central told its time last (monotonic seconds), and what it was."""
 
     def look(self, now: float, *, online: bool) -> bool:
         """Renew where it is time. Says yes once when a new certificate is in use: then the link must be made anew.
@@ -100,16 +108,17 @@ class Renewal:
             self._offline_since = now
         if self._renewed.is_set():
             self._renewed.clear()
+            self._look_at = now + REST_S
             return True
         if now >= self._look_at and (self._thread is None or not self._thread.is_alive()):
             self._look_at = now + LOOK_S
-            if self._is_due(now - self._offline_since):
+            if self._is_due(now, now - self._offline_since):
                 self._look_at = now + self._pause()
-                self._thread = threading.Thread(target=self._try, name="renewal", daemon=True)
+                self._thread = threading.Thread(target=self._try, args=(now,), name="renewal", daemon=True)
                 self._thread.start()
         return False
 
-    def _is_due(self, offline_s: float) -> bool:
+    def _is_due(self, now: float, offline_s: float) -> bool:
         try:
             identity = self._folder.load()
         except IdentityError as error:
@@ -117,7 +126,7 @@ class Renewal:
             return False
         if identity is None:
             return False
-        now_s = self._clock()
+        now_s = self._clock() if self._told is None else self._told[1] + now - self._told[0]
         if now_s < identity.certificate.not_valid_before_utc.timestamp():
             return offline_s >= LOST_WAIT_S
         return due(identity.certificate, now_s)
@@ -127,9 +136,9 @@ class Renewal:
         longest = min(RETRY_MAX_S, RETRY_MIN_S * 2.0 ** min(self._failures, 16))
         return self._random.uniform(RETRY_MIN_S / 2, longest)
 
-    def _try(self) -> None:
+    def _try(self, now: float) -> None:
         try:
-            identity = renew(self._folder)
+            identity, told_s = renew(self._folder)
         except (EndpointError, RefusedError, IdentityError) as error:
             self._failures += 1
             self._say(str(error))
@@ -137,7 +146,7 @@ class Renewal:
             self._failures += 1
             self._say(f"{type(error).__name__}: {error}")
         else:
-            self._failures, self._said = 0, ""
+            self._failures, self._said, self._told = 0, "", (now, told_s)
             log.info("the certificate was renewed; it is good until %s", identity.certificate.not_valid_after_utc)
             self._renewed.set()
             self._wake()

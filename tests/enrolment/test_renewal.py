@@ -49,7 +49,7 @@ def folder(endpoint: Central, tmp_path: Path) -> IdentityFolder:
 def test_a_certificate_is_renewed_with_a_new_key(endpoint: Central, broker: TlsBroker, folder: IdentityFolder) -> None:
     """Same station, new key, ninety days; the broker takes it; nothing of the old key is left."""
     before = folder.load()
-    after = renew(folder)
+    after, _ = renew(folder)
     assert before is not None
     assert after.station == before.station == "gate-east-1"
     assert after.key.public_key() != before.key.public_key()
@@ -339,6 +339,38 @@ def test_it_is_not_renewed_early_nor_by_a_lost_clock_in_haste(
     assert woken.wait(20)
     assert lost.look(6000.0 + 601.0, online=False)
     assert not lost.look(6000.0 + 602.0, online=False)
+
+
+def test_a_clock_that_is_ahead_renews_once(endpoint: Central, broker: TlsBroker, tmp_path: Path) -> None:
+    """A certificate of today has lived two thirds by a clock of next year: one renewal, then central's time counts."""
+    folder = IdentityFolder(tmp_path / "sync")
+    endpoint.give(folder, now(), 100 * DAY)
+    renewal, woken = looking(load(tls_toml(tmp_path, broker.port)), lambda: time.time() + 400 * 86_400)
+    assert not renewal.look(60.0, online=True)
+    assert woken.wait(20)
+    assert renewal.look(90.0, online=True)
+    thread = renewal._thread
+    woken.clear()
+    assert not any(renewal.look(120.0 + minute * 60.0, online=True) for minute in range(2000))
+    assert renewal._thread is thread, "nothing was even tried"
+    assert not renewal.look(61 * 86_400.0, online=True)
+    assert woken.wait(20), "by central's time it is due after two thirds"
+
+
+def test_after_a_renewal_there_is_a_rest(endpoint: Central, broker: TlsBroker, tmp_path: Path) -> None:
+    """Whatever the clocks say: at most one new certificate in six hours."""
+    folder = IdentityFolder(tmp_path / "sync")
+    endpoint.give(folder, now() - 75 * DAY, 100 * DAY)
+    renewal, woken = looking(load(tls_toml(tmp_path, broker.port)), time.time)
+    assert not renewal.look(0.0, online=True)
+    assert woken.wait(20)
+    assert renewal.look(1.0, online=True)
+    renewal._told = (0.0, 4_000_000_000)
+    thread = renewal._thread
+    assert not any(renewal.look(1.0 + second, online=True) for second in range(0, 6 * 3600, 30))
+    assert renewal._thread is thread
+    renewal.look(6 * 3600.0 + 2, online=True)
+    assert renewal._thread is not thread
 
 
 def test_failures_are_said_once_and_tried_again(
