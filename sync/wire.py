@@ -214,6 +214,8 @@ def decode_batch(raw: bytes) -> Batch:
     batch = _json(_decompress(raw), Batch)
     if batch.n != len(batch.events):
         raise WireError("malformed", f"n is {batch.n} but there are {len(batch.events)} events")
+    if (size := sum(map(len, batch.events))) > MAX_RAW:
+        raise WireError("too-big", f"{size} bytes of events are more than {MAX_RAW}")
     if len(batch.sealed) not in (0, batch.n):
         raise WireError("malformed", f"n is {batch.n} but there are {len(batch.sealed)} sealed texts")
     try:

@@ -5,7 +5,7 @@ Done as messages arrive, in the network's thread: so a batch is taken apart whil
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from sync import mqtt, wire
@@ -18,7 +18,10 @@ Content: TypeAlias = Offer | wire.Hello | wire.Tele | wire.State | wire.WireErro
 
 @dataclass(frozen=True, slots=True)
 class Inbound:
-    """A message and what it says; a WireError where it cannot be used. `station`: empty where the topic names none."""
+    """A message and what it says; a WireError where it cannot be used. `station`: empty where the topic names none.
+
+    `message` is without its payload, however large that was: it may have to wait for its COMMIT.
+    """
 
     message: mqtt.Received
     station: str
@@ -32,12 +35,12 @@ class Inbound:
 
 def read(message: mqtt.Received) -> Inbound:
     """Decode and check one message. Never raises because of what is in it."""
-    station = ""
+    station, shell = "", replace(message, payload=b"")
     try:
         station, leaf = wire.parse_up(message.topic)
-        return Inbound(message, station, _content(station, leaf, message))
+        return Inbound(shell, station, _content(station, leaf, message))
     except wire.WireError as error:
-        return Inbound(message, station, error)
+        return Inbound(shell, station, error)
 
 
 def _content(station: str, leaf: str, message: mqtt.Received) -> Content:

@@ -29,7 +29,7 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 
 
 class CollectorFigures:
-    """What one collector has done since its start. One thread counts, any may read."""
+    """What one collector has done since its start. Any thread may count and read."""
 
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
@@ -69,7 +69,7 @@ class CollectorFigures:
         self._seconds.observe(seconds)
 
     def rejected(self, code: str) -> None:
-        """Count a message that could not be used. `code`: one of wire.WireError, or `database`."""
+        """Count a message that could not be used. `code`: one of wire.WireError, `database`, or `qos`."""
         self._rejected.labels(code).inc()
 
     def lost(self, rows: int) -> None:

@@ -38,7 +38,9 @@ LOOK_S = 0.25
 PARTITIONS_S = 6 * 3600
 """How often the tables' partitions for the coming months are looked after."""
 MOST_UNACKNOWLEDGED = 2000
-"""Messages with QoS 0 are dropped beyond this; those with QoS 1 the receive maximum already holds back."""
+"""Health, which comes with QoS 0, is dropped beyond this; all else has QoS 1, which the receive maximum holds back."""
+MOST_AT_ONCE = 2 * MOST_PER_FLUSH
+"""Happenings between two flushes: batches with the PUBACKs of their acknowledgements; answers take a transaction each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +140,12 @@ class _Server:
             self._connect()
         messages = list[Inbound]()
         with contextlib.suppress(queue.Empty):
-            happening = self._queue.get(timeout=LOOK_S)
-            while True:
+            for taken in range(MOST_AT_ONCE):
+                happening = self._queue.get(block=not taken, timeout=LOOK_S)
                 if happening.link is self._link:
                     self._sort(happening, messages)
                 if len(messages) >= MOST_PER_FLUSH:
                     break
-                happening = self._queue.get_nowait()
         if messages and self._link is not None:  # those of a session that has just ended are sent again
             self._flush(messages, self._link)
         if time.monotonic() >= self._partitions_at:
@@ -244,7 +245,11 @@ class _Server:
 
     def _put(self, happening: mqtt.Happening) -> None:
         """Take what the network's thread has; stations' messages are read here, while the worker may be committing."""
-        if not isinstance(happening, mqtt.Received) or is_answer(happening):
+        if not isinstance(happening, mqtt.Received):
+            self._queue.put(happening)
+        elif not happening.qos and not happening.topic.endswith("/up/tele"):
+            self._metrics.figures.rejected("qos")
+        elif is_answer(happening):
             self._queue.put(happening)
         elif happening.qos or self._queue.qsize() < MOST_UNACKNOWLEDGED:
             self._queue.put(read(happening))

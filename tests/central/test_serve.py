@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from station.core import cose
 from sync import mqtt, wire
 from sync.central import config, serve
+from sync.central.command_room import CommandRoom
 from sync.central.store import Store
 from tests.central.test_sites import entered, raw
 from tests.central.test_store import piece, stored, stream
@@ -169,4 +170,43 @@ def test_a_passage_is_told_although_the_broker_was_left_meanwhile(
     server._step()
     notices = [payload for topic, payload in again.sent if topic == wire.down("gate-west-1", "peer")]
     assert [len(cose.decode_strict(cose.open_sign1(payload).payload)["passages"]) for payload in notices] == [1, 0]
+    server._store.close()
+
+
+@pytest.mark.parametrize("leaf", ["log", "hello", "state", "rsp/0123456789abcdef", "nonsense"])
+def test_only_health_may_come_without_an_acknowledgement(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, leaf: str
+) -> None:
+    """Anything else with QoS 0 would escape the receive maximum and fill the memory: dropped, counted, not logged."""
+    server, link = make(tmp_path)
+    for qos in (0, 0, 1):
+        server._put(mqtt.Received(link, wire.up(STATION, leaf), b"{}", wire.JSON_TYPE, qos, 1, retained=False))  # type: ignore[arg-type]
+    assert server._queue.qsize() == 1
+    assert server._metrics.figures.registry.get_sample_value("gate_central_rejected_total", {"code": "qos"}) == 2
+    assert caplog.records == []
+    server._store.close()
+
+
+def test_what_waits_for_its_commit_holds_no_payload(tmp_path: Path) -> None:
+    """However large a message was, in the queue there is only what it says."""
+    server, link = make(tmp_path)
+    server._put(mqtt.Received(link, wire.up(STATION, "tele"), b" " * 10**6, wire.JSON_TYPE, 0, 0, retained=False))  # type: ignore[arg-type]
+    server._put(batch(link, 1, 10))
+    assert [server._queue.get_nowait().message.payload for _ in range(2)] == [b"", b""]
+    server._store.close()
+
+
+def test_answers_do_not_keep_events_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many answers there are, after a bounded number of them what has been gathered is committed."""
+    server, link = make(tmp_path)
+    monkeypatch.setattr(CommandRoom, "take", lambda *_: None)
+    server._put(batch(link, 1, 10))
+    topic = wire.up(STATION, "rsp/0123456789abcdef")
+    for _ in range(2 * serve.MOST_AT_ONCE):
+        server._put(mqtt.Received(link, topic, b"{}", wire.JSON_TYPE, 1, 1, retained=False))  # type: ignore[arg-type]
+    server._step()
+    assert link.order.index("ack") == serve.MOST_AT_ONCE - 1
+    server._step()
+    server._step()
+    assert link.order.count("puback") == 2 * serve.MOST_AT_ONCE + 1
     server._store.close()

@@ -128,6 +128,14 @@ def test_too_many_events_are_malformed() -> None:
         wire.decode_batch(wire.encode_batch(make([b"1"] * (wire.MAX_EVENTS + 1))))
 
 
+def test_more_bytes_of_events_than_a_batch_may_have_are_refused() -> None:
+    """Few large events that fit into the message are too big all the same: what no station sends, central need not."""
+    events = [b'"' + b"x" * (wire.MAX_RAW // 2 - 2) + b'"'] * 2
+    assert wire.decode_batch(wire.encode_batch(make(events))).n == 2
+    with pytest.raises(wire.WireError, match="too-big"):
+        wire.decode_batch(wire.encode_batch(make([*events, b"1"])))
+
+
 def test_an_acknowledgement_comes_back() -> None:
     """A signed acknowledgement is opened with the right key."""
     sent = ack(held=[wire.Held(first=5, last=6, last_hash="1" * 64)], hello=77)
