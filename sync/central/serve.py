@@ -40,7 +40,7 @@ PARTITIONS_S = 6 * 3600
 MOST_UNACKNOWLEDGED = 2000
 """Health, which comes with QoS 0, is dropped beyond this; all else has QoS 1, which the receive maximum holds back."""
 MOST_AT_ONCE = 2 * MOST_PER_FLUSH
-"""Happenings between two flushes: batches with the PUBACKs of their acknowledgements; answers take a transaction each."""
+"""Happenings between two flushes: batches, PUBACKs of acknowledgements, answers (each a transaction of its own)."""
 
 
 @dataclass(frozen=True, slots=True)
