@@ -51,6 +51,9 @@ class Dialect(Protocol):
     def keep_partitions(self, db: sa.Connection, now_us: int, /) -> list[str]:
         """Make the partitions that events will soon need, under `lock_schema`. Returns the names of the new ones."""
 
+    def tend_partitions(self, engine: sa.Engine, now_us: int, /) -> list[str] | None:
+        """Do what `keep_partitions` does, in a transaction of its own; None where somebody else needs the table now."""
+
     def put(self, db: sa.Connection, table: sa.Table, rows: list[dict[str, object]], /) -> None:
         """Insert rows; where one with the same key is there, it gets the new values."""
 

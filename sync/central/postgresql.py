@@ -22,6 +22,8 @@ PORTION = 32 << 10
 """Bytes handed to the driver at a time: each time costs as much as taking ten events apart."""
 IDLE_MS, STATEMENT_MS = 3_000, 30_000
 """So long a collector may do nothing in a transaction, and so long one statement may take it, milliseconds."""
+LOCK_MS = 2_000
+"""So long making partitions waits for others: ATTACH needs the default one for itself, which a dump reads for hours."""
 _DEAF = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
 """A server of which nothing is heard is given up after some ten seconds (libpq: seconds, and milliseconds the last)."""
 DEFAULT = "event_default"
@@ -73,6 +75,19 @@ class Postgresql:
         for name, first_us, end_us in made:
             _add_partition(db, name, first_us, end_us)
         return [name for name, *_ in made]
+
+    @staticmethod
+    def tend_partitions(engine: sa.Engine, now_us: int) -> list[str] | None:
+        """Do what `keep_partitions` does, in a transaction of its own; None where somebody else needs the table now."""
+        try:
+            with engine.begin() as db:
+                db.execute(sa.text(f"SET LOCAL lock_timeout = {LOCK_MS}"))
+                Postgresql.lock_schema(db)
+                return Postgresql.keep_partitions(db, now_us)
+        except sa.exc.OperationalError as error:
+            if not isinstance(error.orig, psycopg.errors.LockNotAvailable):
+                raise
+            return None
 
     @staticmethod
     def put(db: sa.Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:

@@ -42,6 +42,7 @@ def require(db: sa.Connection) -> None:
     found = revision(db)
     if not found:
         tables.metadata.create_all(db)
+        dialect_of(db.dialect.name).keep_partitions(db, now_us())  # nobody can hold them yet
         _stamp(db, HEAD)
     elif found in REVISIONS[:-1]:
         raise SchemaError(

@@ -44,6 +44,11 @@ class Sqlite:
         return []
 
     @staticmethod
+    def tend_partitions(_engine: sa.Engine, _now_us: int) -> list[str] | None:
+        """Nothing: there are none."""
+        return []
+
+    @staticmethod
     def put(db: sa.Connection, table: sa.Table, rows: list[dict[str, object]]) -> None:
         """Insert rows; where one with the same key is there, it gets the new values."""
         statement = insert(table)

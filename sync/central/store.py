@@ -6,6 +6,7 @@ The streams of a transaction are locked before their ranges are read, so any num
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
@@ -26,6 +27,8 @@ from sync.central.passage_table import PassageTable, insert_passages
 from sync.central.person_table import PersonTable, insert_personal
 from sync.central.ranges import CrowdedError, ForkError, Range
 from sync.central.streams import Stream, StreamKey
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
         """`telling`: stations whose passages are kept for the other gates of their sites."""
         super().__init__(url)
         self._telling = frozenset(telling)
-        self._generation = ""
+        self._generation, self._partitions_wait = "", False
 
     def open(self) -> None:
         """Create the tables of an empty database. To be called before anything else, again after it raised.
@@ -101,9 +104,9 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
         with self._engine.begin() as db:
             self._dialect.lock_schema(db)
             schema.require(db)
-            self._dialect.keep_partitions(db, now_us())
             ensure(db, tables.meta, key="generation", value=secrets.token_hex(8))
             self._generation = _generation(db)
+        self.keep_partitions()
 
     @property
     def generation(self) -> str:
@@ -119,10 +122,15 @@ class Store(DocumentTable, PassageTable, LostTable, PersonTable):
         return value
 
     def keep_partitions(self) -> list[str]:
-        """Make the partitions that events will soon need. Returns the names of the new ones."""
-        with self._engine.begin() as db:
-            self._dialect.lock_schema(db)
-            return self._dialect.keep_partitions(db, now_us())
+        """Make the partitions that events will soon need. Returns the names of the new ones.
+
+        They are made months ahead. So where a dump or an export holds the table for long, it is done another time.
+        """
+        made = self._dialect.tend_partitions(self._engine, now_us())
+        if made is None and not self._partitions_wait:
+            log.warning("no new partitions now: somebody reads all events (a dump, an export); trying again in hours")
+        self._partitions_wait = made is None
+        return made or []
 
     # --- journals ---------------------------------------------------------------------------------------------------
 

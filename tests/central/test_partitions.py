@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -74,6 +75,27 @@ def test_what_came_without_a_partition_is_moved_into_it(opened: Store, monkeypat
     put(opened, piece(ROWS, 11, 40))
     assert where(opened) == {name: 40}
     assert stored(opened) == ROWS
+
+
+def test_a_dump_that_reads_for_long_holds_up_nobody(
+    opened: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """While it does, a store is opened and events are taken; said once, the partitions are made when it has ended."""
+    monkeypatch.setattr(postgresql, "STATEMENT_MS", 5_000)
+    monkeypatch.setattr(postgresql, "LOCK_MS", 100)
+    later = DECEMBER + 400 * 86_400_000_000
+    monkeypatch.setattr(store, "now_us", lambda: later)
+    with closing(Store(opened._engine.url.render_as_string())) as another:
+        another.give_way()
+        with opened.reading() as dump:
+            dump.execute(sa.text("LOCK TABLE event_default IN ACCESS SHARE MODE"))
+            another.open()
+            assert another.keep_partitions() == []
+            put(another, piece(ROWS, 1, 20))
+            assert caplog.text.count("partitions") == 1
+        assert postgresql.month(later)[0] in another.keep_partitions()
+        put(another, piece(ROWS, 11, 40))
+        assert where(another) == {postgresql.month(later)[0]: 40}
 
 
 def test_an_error_within_copy_is_the_databases(opened: Store) -> None:
