@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
@@ -15,6 +15,7 @@ from station.core.sealing import Personal, SealError, open_key, unseal
 from sync.central.arguments import Commands, action, group
 from sync.central.database_commands import opened, with_database
 from sync.central.document_commands import with_config
+from sync.central.export_files import shown
 from sync.central.person_table import Known
 from sync.central.personal_key import read_personal
 from sync.central.store import Store
@@ -107,14 +108,16 @@ def _find(store: Store, unmasking: Unmasking, options: argparse.Namespace) -> It
 def _export(store: Store, unmasking: Unmasking, options: argparse.Namespace) -> Iterator[str]:
     lines = []
     for known in store.with_fields():
-        if known.event.payload.get("cti") == options.cti:
-            personal = unmasking.open(known)
-            time = datetime.fromtimestamp(known.event.wall_us / 1e6, UTC).isoformat(timespec="milliseconds")
+        event = known.event
+        if event.payload.get("cti") == options.cti:
+            personal, time = unmasking.open(known), shown(event.wall_us, UTC)
             told = {"time": time, "station": known.station, "name": personal.name, "plate": personal.plate}
-            lines.append(json.dumps(told | dict(known.event.payload), ensure_ascii=False) + "\n")
+            line = json.dumps(told | dict(event.payload) | told, ensure_ascii=False) + "\n"  # ours first, and for good
+            lines.append((time is None, event.wall_us, line))
     descriptor = os.open(options.file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.writelines(sorted(lines))  # each begins with its time
+    # Half a character, which a payload may hold and UTF-8 does not, is written as JSON's escape.
+    with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(line for *_, line in sorted(lines))
     yield f"{options.file}: {len(lines)} events"
 
 

@@ -116,6 +116,41 @@ def test_one_person_is_handed_out(office: Office, tmp_path: Path) -> None:
     assert office.run("export", HERS, str(target)) == 1
 
 
+def test_a_time_that_no_calendar_holds_costs_nobody_the_file(office: Office, tmp_path: Path) -> None:
+    """Such a decision is handed out without a time, after all that have one; those are in the order of their times."""
+    text = next(text for text in office.batch.sealed if text)
+    times = [10**18, 10**30, 1_700_000_000_000_000, -(10**18), 3, 253_402_300_799_999_999]
+    raws = [
+        events.encode(n, Instant(wall_us, n), "b", Kind.DECISION, {"cti": HERS, "sealed": "A" * 22, "zone": n})
+        for n, wall_us in enumerate(times, 1)
+    ]
+    office.commit(chained(9, raws, [text] * len(raws)))
+    target = tmp_path / "person.jsonl"
+    assert office.run("export", HERS, str(target)) == 0
+    told = [json.loads(line)["time"] for line in target.read_text().splitlines()]
+    assert len(told) == len(times) + 1
+    known = [time for time in told if time]
+    assert known == sorted(known)
+    assert known[0] == "1970-01-01T00:00:00.000003+00:00"
+    assert told == [*known, None, None, None]
+
+
+def test_no_payload_speaks_for_the_database_nor_breaks_the_file(office: Office, tmp_path: Path) -> None:
+    """What an event calls time, station, name or plate is not taken for them; half a character is written as such."""
+    raw = (
+        b'[1,5,1,"b","trusted",0,"decision",{"cti":"%s","sealed":"AAAAAAAAAAAAAAAAAAAAAA","time":"now","station":"x",'
+        b'"name":"x","odd":"\\ud800"}]' % HERS.encode()
+    )
+    told = rehoming.carried(8, 1, bytes(32), raw)  # carried over, because no batch holds half a character openly
+    wrapped = events.encode(1, Instant(10**15, 1), "b", Kind.REHOMED, told)
+    office.commit(chained(9, [wrapped], [next(text for text in office.batch.sealed if text)]))
+    target = tmp_path / "person.jsonl"
+    assert office.run("export", HERS, str(target)) == 0
+    told = json.loads(target.read_text().splitlines()[0])
+    assert len(target.read_text().splitlines()) == 2
+    assert (told["time"][:4], told["station"], told["name"], told["odd"]) == ("1970", STATION, "", "\ud800")
+
+
 def test_erasing_one_person_keeps_the_chain(office: Office, capsys: pytest.CaptureFixture[str]) -> None:
     """Name and plate are gone for good, the other person's stay, and the same rows sent again are still the same."""
     assert office.run("erase", HERS) == 0
