@@ -186,6 +186,12 @@ class CertificateTable(Database):
                 found[row.name] = Known(row.serial, row.name, row.role, row.zone, row.issued_us // _US, ends, revoked)
         return list(found.values())
 
+    def zone(self, station: str) -> str:
+        """Return the zone of a station as the office gave it with its newest certificate, empty where it gave none."""
+        given = sa.select(c.zone).where(c.name == station, c.role == STATION).order_by(c.issued_us.desc()).limit(1)
+        with self._engine.begin() as db:
+            return db.execute(given).scalar_one_or_none() or ""
+
     @staticmethod
     def _insert(db: sa.Connection, pem: str, role: str, zone: str, renews: str | None) -> str:
         certificate = x509.load_pem_x509_certificate(pem.encode())

@@ -1,7 +1,8 @@
 """An operator's signed command to let lost rows go: what it looks like, and who may give it. Pure functions.
 
 A COSE_Sign1 over the deterministic CBOR map {"type": "skip", "station", "epoch", "first", "last", "iat"} by a key with
-the role `command`. It stays in the table `lost_range` beside the rows it let go, so that anybody can verify it later.
+the role `command` and a scope that covers the station. It stays in the table `lost_range` beside the rows it let go,
+so that anybody can verify it later.
 """
 
 from __future__ import annotations
@@ -37,8 +38,11 @@ def sign(skip: Skip, key: SigningKey) -> bytes:
     return cose.sign1(cose.encode({"type": TYPE, **fields}), key.kid, key.private)
 
 
-def verify(raw: bytes, trust: TrustBundle, now_s: int) -> Skip:
-    """Return what a command says, its signature and its key's role and time checked. Raises UnauthorisedError."""
+def verify(raw: bytes, trust: TrustBundle, zone: str, now_s: int) -> Skip:
+    """Return what a command says, its signature and its key's role, zones and time checked. Raises UnauthorisedError.
+
+    `zone`: that of the station, empty where nobody knows it.
+    """
     try:
         signed = cose.open_sign1(raw)
         skip = _read(signed.payload)
@@ -50,11 +54,25 @@ def verify(raw: bytes, trust: TrustBundle, now_s: int) -> Skip:
         raise UnauthorisedError(
             f"the trust bundle gives key {signature.kid.hex()} no role `command`; use a key that has it"
         )
+    if not entry.covers(zone):
+        raise UnauthorisedError(_elsewhere(signature.kid, skip.station, zone))
     if not signature.good(entry.public_key):
         raise UnauthorisedError(f"the signature of key {signature.kid.hex()} is wrong")
     if not entry.not_before <= now_s < entry.expires:
         raise UnauthorisedError(f"key {signature.kid.hex()} is not valid now; sign the trust bundle with one that is")
     return skip
+
+
+def _elsewhere(kid: bytes, station: str, zone: str) -> str:
+    if not zone:
+        return (
+            f"the zone of {station} is not known: it was given no certificate and has told no zone; set station.zone "
+            "in its sync.toml and let it connect once"
+        )
+    return (
+        f"key {kid.hex()} may not speak for {station} in zone {zone}; use one that may, or make it: "
+        f"gate-central keys issuer NAME --role command --zone {zone}, then keys trust"
+    )
 
 
 def _read(payload: bytes) -> Skip:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from station.core.model import Rejected
+from sync import wire
+from sync.central import authority as authorities
 from sync.central import ranges, skip, tables
+from sync.central.certificate_table import CertificateTable, Opened
 from sync.central.cli import main
 from sync.central.keyfiles import SigningKey, new_key
 from sync.central.lost_table import SkipError
 from sync.central.office_trust import newest_bundle
 from sync.central.skip import Skip, UnauthorisedError
-from sync.central.store import Store
+from sync.central.store import Said, Store
 from tests.central.bureau import Bureau
 from tests.central.test_store import EPOCH, piece, put, stored, stream
-from tests.sync.lab import STATION, central_toml
+from tests.sync.lab import STATION, ZONE, central_toml
 
 ROWS = stream(40)
 
@@ -118,6 +123,56 @@ def bureau(tmp_path: Path) -> Bureau:
     return found
 
 
+def says_hello(store: Store, zone: str = ZONE) -> None:
+    """The station says which zone it is in."""
+    hello = wire.Hello(epoch=EPOCH, nonce=1, first_kept=1, next_seq=1, acked=0, head="0" * 64, zone=zone)
+    store.note_stations([Said(STATION, "hello", wire.encode(hello).decode(), alive=True)])
+
+
+def was_given(url: str, zone: str, folder: Path) -> None:
+    """The office gives the station a certificate in a zone."""
+    now, table = dt.datetime.now(dt.UTC), CertificateTable(url)
+    authority, public = authorities.make(folder, now), ec.generate_private_key(ec.SECP256R1()).public_key()
+    table.open_code(b"secret", Opened(STATION, zone), int(now.timestamp()), 60)
+    life = dt.timedelta(days=1)
+    table.enrol(b"secret", public, int(now.timestamp()), lambda _: authority.client(STATION, public, now, life))
+    table.close()
+
+
+ELSEWHERE = "110101001001"
+
+
+@pytest.mark.parametrize(
+    ("given", "said", "outcome"),
+    [
+        ("", "", "is not known"),
+        ("", ELSEWHERE, f"zone {ELSEWHERE}"),
+        ("", ZONE, ""),
+        (ELSEWHERE, ZONE, f"zone {ELSEWHERE}"),
+        (ZONE, ELSEWHERE, ""),
+    ],
+    ids=["nobody knows", "another, it says", "ours, it says", "another, the office gave", "ours, the office gave"],
+)
+def test_a_key_lets_go_rows_of_its_zones_alone(
+    bureau: Bureau, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], given: str, said: str, outcome: str
+) -> None:
+    """As with commands to stations. The zone is what the office gave; where it gave none, what the station says."""
+    store = Store(url)
+    store.open()
+    gap(store)
+    if said:
+        says_hello(store, said)
+    if given:
+        was_given(url, given, tmp_path / "authority")
+    words = ["lost", "skip", STATION, f"{EPOCH:016x}", "11", "20", "--config", str(central_toml(tmp_path, 1, url))]
+    capsys.readouterr()
+    assert main([*words, "--office", str(bureau.folder), "--key", "director"]) == int(bool(outcome))
+    assert outcome in (told := capsys.readouterr().err)
+    assert ("keys issuer" in told) is bool(said and outcome)
+    assert listed(store) == [(11, 20, not outcome)]
+    store.close()
+
+
 def test_the_commands_list_and_skip(
     bureau: Bureau, url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -125,6 +180,7 @@ def test_the_commands_list_and_skip(
     store = Store(url)
     store.open()
     gap(store)
+    says_hello(store)
     config = ["--config", str(central_toml(tmp_path, 1, url))]
     capsys.readouterr()
     assert main(["lost", "list", *config]) == 0
@@ -140,7 +196,7 @@ def test_the_commands_list_and_skip(
     assert ranges.prefix(put(store, piece(ROWS, 31, 40)).held)[0] == 40
     with store.reading() as db:
         command = bytes(db.execute(sa.select(tables.lost_range.c.command)).scalar_one())
-    verified = skip.verify(command, newest_bundle(bureau.folder), int(time.time()))
+    verified = skip.verify(command, newest_bundle(bureau.folder), ZONE, int(time.time()))
     assert (verified.station, verified.epoch, verified.first, verified.last) == (STATION, EPOCH, 11, 20)
     store.close()
 
@@ -151,7 +207,7 @@ def test_a_command_of_nobody_is_refused(bureau: Bureau) -> None:
     assert not isinstance(trust, Rejected)
     director = bureau.keyring.key("director")
     good = skip.sign(let_go(1, 2), director)
-    assert skip.verify(good, trust, now) == let_go(1, 2)
+    assert skip.verify(good, trust, ZONE, now) == let_go(1, 2)
     stranger = SigningKey(director.kid, new_key().private)
     for bad, when in (
         (skip.sign(let_go(1, 2), new_key()), now),
@@ -161,9 +217,9 @@ def test_a_command_of_nobody_is_refused(bureau: Bureau) -> None:
         (b"", now),
     ):
         with pytest.raises(UnauthorisedError):
-            skip.verify(bad, trust, when)
+            skip.verify(bad, trust, ZONE, when)
     for place in range(len(good)):
         changed = bytearray(good)
         changed[place] ^= 1
         with pytest.raises(UnauthorisedError):
-            skip.verify(bytes(changed), trust, now)
+            skip.verify(bytes(changed), trust, ZONE, now)
