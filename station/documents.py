@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from station.core.announcements import Announcements
-from station.core.documents import ROLE_OF, DocumentType, Envelope, HighWater, KeyEntry, TrustBundle, admit
+from station.core.documents import ROLE_OF, DocumentType, Envelope, HighWater, KeyEntry, TrustBundle, admit, dated_wrong
 from station.core.events import Kind
 from station.core.model import Instant, Rejected
 from station.core.policy import Policy
@@ -22,8 +22,8 @@ from station.core.status import CHUNK_BYTES, StatusList, StatusManifest, gather
 from station.core.succession import FIRST_SET, RootSet, with_own_key
 from station.inbox import Mark
 from station.journal import Change, Journal, set_state
-from station.verification import Beliefs, Content, Opened
-from station.waiting import Arrived, Pending, Ripe, WaitingRoom
+from station.verification import Beliefs, Content
+from station.waiting import Arrived, Need, Pending, WaitingRoom
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +36,8 @@ FOR_NOW_BY_ROOTS = {
     DocumentType.ROOTS.value: Reason.DOCUMENT_FAST_FORWARD,
 }
 """Refusals that the next set of roots may turn into acceptance."""
+DATED = frozenset({Reason.DOCUMENT_FROM_FUTURE, Reason.DOCUMENT_EXPIRED})
+"""Refusals that the right time may turn into acceptance."""
 ROOTS_ANCHOR = "roots-anchor"
 """Which roots of the configuration the held succession began with: a technician's new ones begin anew."""
 LOADED = (
@@ -58,10 +60,9 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A status manifest waits for its chunks. `last`: the hash of the last of those that are missing."""
+    """A status manifest waits for its chunks."""
 
     missing: int
-    last: bytes = field(default=b"", compare=False, repr=False)
 
 
 Offered = Taken | Waiting | Rejected | None
@@ -141,9 +142,9 @@ class Documents:
             return None
         if any(envelope.raw == raw for envelope in self.in_force.values()):
             return None
-        result = self._consider(arrived, now)
-        if ripe := self._may_come(arrived, result):
-            self._waiting.keep(Pending(arrived, self._taken, ripe))
+        result, need = self._consider(arrived, now)
+        if need is not None:
+            self._waiting.keep(Pending(arrived, self._taken, need))
         if isinstance(result, Rejected):
             self._record_refusal(arrived, result, now)
         if isinstance(result, Taken) and result.type in (DocumentType.TRUST, DocumentType.ROOTS):
@@ -155,48 +156,38 @@ class Documents:
         taken = []
         self._tell_unnoted(now)
         for arrived in self._waiting.ripe(now, self._taken):
-            result = self._consider(arrived, now)
-            ripe = self._may_come(arrived, result)
-            if isinstance(result, Rejected) and not ripe:
-                self._record_refusal(arrived, result, now)
+            result, need = self._consider(arrived, now)
+            if isinstance(result, Rejected) and need is None:
+                self._record_refusal(arrived, result, now, leaving=arrived.raw)
             self._waiting.dismiss(arrived)
-            if ripe:
-                self._waiting.keep(Pending(arrived, self._taken, ripe))
+            if need is not None:
+                self._waiting.keep(Pending(arrived, self._taken, need))
             if isinstance(result, Taken):
                 taken.append(result)
         return taken
 
-    def _may_come(self, arrived: Arrived, result: Offered) -> Ripe | None:
-        """Return what must come before a document is judged otherwise; None where its verdict is for good."""
-        if isinstance(result, Waiting):
-            return lambda _now: self._chunk(result.last) is not None
-        if not isinstance(result, Rejected) or arrived.kind not in list(DocumentType):
-            return None
-        return _of_itself if result.reason in (*FOR_NOW, FOR_NOW_BY_ROOTS.get(arrived.kind)) else None
-
-    def _consider(self, arrived: Arrived, now: Instant) -> Taken | Waiting | Rejected:
-        verdict = self._judge(arrived, now)
-        if isinstance(verdict, Rejected):
-            return verdict
-        content, envelope = verdict
-        if not isinstance(content, StatusManifest):
-            return self._take(content, envelope, now, [])
-        chunks = {digest: self._chunk(digest) for digest in content.needed}
-        missing = [digest for digest, chunk in chunks.items() if chunk is None]
-        if missing:
-            return Waiting(len(missing), missing[-1])  # chunks come in their order: with the last all may be there
-        kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
-        return self._take(content, envelope, now, [*kept, *self._drop_chunks(content)])
-
-    def _judge(self, arrived: Arrived, now: Instant) -> Opened:
+    def _consider(self, arrived: Arrived, now: Instant) -> tuple[Taken | Waiting | Rejected, Need | None]:
+        """Judge a document, and put it into force where it is good. Says what it waits for; None: judged for good."""
         if arrived.kind not in list(DocumentType):
-            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"no document type {arrived.kind!r}")
+            return Rejected(Reason.DOCUMENT_OUT_OF_ROLE, f"no document type {arrived.kind!r}"), None
         opened = self._beliefs.open(DocumentType(arrived.kind), arrived.raw)
         if isinstance(opened, Rejected):
-            return opened
-        envelope = opened[1]
+            for_now = opened.reason in (*FOR_NOW, FOR_NOW_BY_ROOTS.get(arrived.kind))
+            return opened, Need(_of_itself) if for_now else None
+        content, envelope = opened
         refused = admit(envelope, self.in_force.get(envelope.type), self._seen(envelope.type), now)
-        return refused or opened
+        if refused:
+            return refused, self._right_time(envelope) if refused.reason in DATED else None
+        chunks = self._chunks(content)
+        missing = [digest for digest, chunk in chunks.items() if chunk is None]
+        if missing:  # they come in their order: with the last all may be there
+            return Waiting(len(missing)), Need(lambda _now: self._chunk(missing[-1]) is not None)
+        return self._take(content, envelope, now, self._keep_chunks(content, chunks)), None
+
+    def _right_time(self, envelope: Envelope) -> Need:
+        """Return the need of a document that is refused for its dates alone: time passes, and clocks are set right."""
+        kind = envelope.type
+        return Need(lambda now: dated_wrong(envelope, self.in_force.get(kind), now) is None, envelope)
 
     def _seen(self, kind: DocumentType) -> dict[bytes, HighWater]:
         rows = self._journal.rows("SELECT kid, seq, hash FROM high_water WHERE type = ?", (kind.value,))
@@ -210,11 +201,17 @@ class Documents:
         good = found is not None and len(found) == CHUNK_BYTES and hashlib.sha256(found).digest() == digest
         return found if good else None
 
-    def _drop_chunks(self, manifest: StatusManifest) -> list[Change]:
-        held = [row[0] for row in self._journal.rows("SELECT hash FROM chunk")]
-        return [
-            Change("DELETE FROM chunk WHERE hash = ?", (digest,)) for digest in held if digest not in manifest.needed
-        ]
+    def _chunks(self, content: Content) -> dict[bytes, bytes | None]:
+        """Return what a manifest needs, as far as it is there; other documents need nothing."""
+        return {digest: self._chunk(digest) for digest in content.needed} if isinstance(content, StatusManifest) else {}
+
+    def _keep_chunks(self, content: Content, chunks: Mapping[bytes, bytes | None]) -> list[Change]:
+        """Return the changes that keep a manifest's chunks, and no others."""
+        if not isinstance(content, StatusManifest):
+            return []
+        held = {row[0] for row in self._journal.rows("SELECT hash FROM chunk")}
+        kept = [Change("INSERT OR IGNORE INTO chunk(hash, raw) VALUES (?, ?)", pair) for pair in chunks.items()]
+        return [*kept, *(Change("DELETE FROM chunk WHERE hash = ?", (digest,)) for digest in held - chunks.keys())]
 
     def _take(self, content: Content, envelope: Envelope, now: Instant, changes: list[Change]) -> Taken:
         marks = [
@@ -270,7 +267,7 @@ class Documents:
         own = opened[0] if isinstance(opened, tuple) else None
         return own if isinstance(own, KeyEntry) else None
 
-    def _record_refusal(self, arrived: Arrived, why: Rejected, now: Instant) -> None:
+    def _record_refusal(self, arrived: Arrived, why: Rejected, now: Instant, leaving: bytes | None = None) -> None:
         self._tell_unnoted(now)
         if not self._ration.exhausted:
             payload = {
@@ -279,7 +276,7 @@ class Documents:
                 "result": why.reason.value,
                 "detail": why.detail[:200],
             }
-            self._journal.append(Kind.DOCUMENT, payload, now, [self._mark()])
+            self._journal.append(Kind.DOCUMENT, payload, now, [self._mark(leaving)])
             log.warning("document %s was refused: %s (%s)", arrived.kind[:20], why.reason, why.detail)
         self._ration = self._ration.after(now)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from station.core.documents import Envelope
 from station.core.model import Instant
 from station.inbox import Mark
 
@@ -24,12 +25,20 @@ class Arrived:
 
 
 @dataclass(frozen=True, slots=True)
+class Need:
+    """What a document waits for. `dated`: of one that is signed and in order, but for its dates and this clock."""
+
+    ripe: Ripe
+    dated: Envelope | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pending:
     """A document that waits. `taken`: how many others had taken effect when it was judged."""
 
     arrived: Arrived
     taken: int
-    ripe: Ripe
+    need: Need
 
 
 class WaitingRoom:
@@ -43,11 +52,21 @@ class WaitingRoom:
         return (arrived.kind, arrived.raw) in self._pending
 
     def keep(self, new: Pending) -> None:
-        """Let a document wait, or wait on; where there are too many, the oldest goes."""
+        """Let a document wait, or wait on. Of those with a date the newest of each type does; of others the last."""
         self.dismiss(new.arrived)
+        if new.need.dated is not None:
+            rivals = [(one, age) for one, age in self._dated() if age.type is new.need.dated.type]
+            if any(age.issued > new.need.dated.issued for _, age in rivals):
+                return
+            for one, _ in rivals:
+                self.dismiss(one.arrived)
         self._pending[new.arrived.kind, new.arrived.raw] = new
-        if len(self._pending) > MOST_WAITING:
-            del self._pending[next(iter(self._pending))]
+        others = [one for one in self._pending.values() if one.need.dated is None]
+        for one in others[:-MOST_WAITING]:
+            self.dismiss(one.arrived)
+
+    def _dated(self) -> list[tuple[Pending, Envelope]]:
+        return [(one, one.need.dated) for one in self._pending.values() if one.need.dated is not None]
 
     def dismiss(self, arrived: Arrived) -> None:
         """Let a document wait no longer."""
@@ -55,7 +74,7 @@ class WaitingRoom:
 
     def ripe(self, now: Instant, taken: int) -> list[Arrived]:
         """Return what is worth judging again: something has taken effect since, or what it waits for is there."""
-        return [one.arrived for one in self._pending.values() if one.taken != taken or one.ripe(now)]
+        return [one.arrived for one in self._pending.values() if one.taken != taken or one.need.ripe(now)]
 
     def again(self, arrived: Arrived) -> None:
         """Take note that what waits has arrived once more, in another row."""

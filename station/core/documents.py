@@ -58,6 +58,8 @@ ROLE_OF = {
     DocumentType.ANNOUNCEMENT: Role.ANNOUNCE,
 }
 """The role that signs a document of a type; trust bundles and roots are signed by roots."""
+ENDING = frozenset({DocumentType.DELEGATION, DocumentType.ANNOUNCEMENT})
+"""What means nothing after its end. The others are in force until another comes: better out of date than none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +243,7 @@ def _numbered_wrong(new: Envelope, kid: bytes, mark: HighWater | None, in_force:
 
 
 def admit(new: Envelope, in_force: Envelope | None, seen: Mapping[bytes, HighWater], now: Instant) -> Rejected | None:
-    """Refuse rollback, conflict, broken link, fast-forward and freeze; None means the document may take effect.
+    """Refuse rollback, conflict, broken link, fast-forward and wrong dates; None means the document may take effect.
 
     `seen`: per signing key of this type, kept outside the documents, in the station's own database.
     """
@@ -252,11 +254,21 @@ def admit(new: Envelope, in_force: Envelope | None, seen: Mapping[bytes, HighWat
         return Rejected(Reason.DOCUMENT_ROLLBACK, f"{new.type} {new.seq} was issued before the one in force")
     if in_force and new.seq == in_force.seq + 1 and new.previous not in (None, in_force.hash):
         return Rejected(Reason.DOCUMENT_BROKEN_LINK, f"{new.type} {new.seq} does not follow the one in force")
+    return dated_wrong(new, in_force, now)
+
+
+def dated_wrong(new: Envelope, in_force: Envelope | None, now: Instant) -> Rejected | None:
+    """Refuse what is of the future by the station's clock, and what has expired while a better one is in force.
+
+    Where there is none, or the one in force has expired, too, the newest is taken and shown as out of date. Clocks are
+    set right: what is refused here may be good a moment later.
+    """
     if now.state is ClockState.LOST:
         return None  # who does not know the time cannot judge a date; the signed date will raise the clock's floor
-    slack = now.uncertainty_s + FUTURE_TOLERANCE_S
+    slack, least = now.uncertainty_s + FUTURE_TOLERANCE_S, now.seconds - now.uncertainty_s
     if new.issued > now.seconds + slack:
         return Rejected(Reason.DOCUMENT_FROM_FUTURE, f"{new.type} {new.seq} was issued after the station's now")
-    if new.expires < now.seconds - now.uncertainty_s:
+    better = new.type in ENDING or (in_force is not None and in_force.expires >= least)
+    if new.expires < least and better:
         return Rejected(Reason.DOCUMENT_EXPIRED, f"{new.type} {new.seq} expired before it arrived")
     return None

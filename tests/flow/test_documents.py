@@ -100,8 +100,8 @@ def test_what_waits_is_not_forgotten_by_a_restart(shelf):
 def judgements(monkeypatch, of) -> list[object]:
     """Return a list to which every verification of a document from now on is added."""
     made: list[object] = []
-    judge = of._judge
-    monkeypatch.setattr(of, "_judge", lambda arrived, now: made.append(arrived.kind) or judge(arrived, now))
+    judge = of._consider
+    monkeypatch.setattr(of, "_consider", lambda arrived, now: made.append(arrived.kind) or judge(arrived, now))
     return made
 
 

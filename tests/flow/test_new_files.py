@@ -9,6 +9,9 @@ import pytest
 
 from station.core.documents import DocumentType
 from station.core.reasons import Reason
+from station.guard_screen import Condition
+from station.health import Ailment
+from station.papers import paper_ailments
 from sync.store import SyncStore
 from tests.core.commanding import command_rows
 from tests.core.issuing import NOW, document_raw, rule, table, trust_raw
@@ -130,3 +133,14 @@ def test_both_files_anew(card: Card, clock_us: int) -> None:
     card.bench.tend()
     assert card.bench.told()[-1] == ("refused", Reason.COMMAND_OTHER_EPOCH)
     assert not card.bench.open("in")
+
+
+def test_a_new_journal_has_the_last_good_documents(card: Card) -> None:
+    """Long out of date and in force, they are in force in the new journal, too, and shown as out of date in both."""
+    card.bench.clock.move(YEAR_US / 1e6)
+    assert card.holds(2)
+    before = paper_ailments(card.bench.gate._documents, card.bench.clock.now())
+    assert before["policy"] == Ailment("health-policy-stale", Condition.DEGRADED)
+    card.new_journal()
+    assert card.holds(2)
+    assert paper_ailments(card.bench.gate._documents, card.bench.clock.now()) == before

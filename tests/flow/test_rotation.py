@@ -111,13 +111,13 @@ def test_signed_once_too_few_it_has_no_effect(keeper, signers):
     assert "roots" not in keeper.numbers()
 
 
-@pytest.mark.parametrize(
-    ("head", "reason"),
-    [({"iat": NOW + 400}, Reason.DOCUMENT_FROM_FUTURE), ({"exp": NOW - 1}, Reason.DOCUMENT_EXPIRED)],
-)
-def test_roots_have_their_time(keeper, head, reason):
-    """Roots of the future and expired ones are refused like any document."""
-    assert keeper.refuses("roots", roots_raw([*ROOTS[:2], *NEXT[:2]], **head)) is reason
+def test_roots_have_their_time(keeper):
+    """Roots of the future are refused; expired ones, too, while those in force have not expired."""
+    early = roots_raw([*ROOTS[:2], *NEXT[:2]], iat=NOW + 400)
+    assert keeper.refuses("roots", early) is Reason.DOCUMENT_FROM_FUTURE
+    keeper.offer("roots", SECOND)
+    late = roots_raw([*NEXT[:2], *THEN[:2]], [root.public for root in THEN], seq=3, exp=NOW - 1)
+    assert keeper.refuses("roots", late) is Reason.DOCUMENT_EXPIRED
 
 
 def test_a_link_that_does_not_fit_is_refused(keeper):
@@ -149,6 +149,20 @@ def test_the_order_of_the_roots_in_the_configuration_does_not_matter(keeper):
     keeper.offer("roots", SECOND)
     keeper.restart([root.public for root in reversed(ROOTS)])
     assert keeper.numbers() == {"trust": 1, "policy": 1, "status": 1, "roots": 2}
+
+
+def test_expired_steps_lead_to_the_roots_of_today(tmp_path):
+    """Of old sets only the succession counts: a new station, or a new journal, goes through those that have expired."""
+    keeper = Keeper(tmp_path)
+    keeper.offer("trust", trust_raw(signers=THEN[:2], seq=5))
+    for raw in (
+        roots_raw([*ROOTS[:2], *NEXT[:2]], exp=NOW - 9),
+        roots_raw([*NEXT[:2], *THEN[:2]], [root.public for root in THEN], seq=3, exp=NOW - 1),
+    ):
+        keeper.offer("roots", raw)
+    keeper.documents.retry(keeper.now)
+    assert keeper.numbers() == {"trust": 5, "roots": 3}
+    keeper.journal.close()
 
 
 def test_a_station_that_missed_everything_catches_up(tmp_path):
