@@ -2,6 +2,10 @@
 
 gate-station has judged every command and written its answer into journal.db; answers are sent one after the other, each
 until the broker has it. How far that went is kept in sync.db, so a kill sends the last answer twice at most.
+
+What is to be carried out here is noted in sync.db BEFORE it is done, so it is done once at most: what it brought is
+kept for a link that breaks, and after a kill the answer is `interrupted`. So it is for what a new stream, or a new
+sync.db, finds in the journal: nobody knows any more whether that was done.
 """
 
 from __future__ import annotations
@@ -52,8 +56,11 @@ class AnswerDesk:
         self._outbox, self._store, self._resend, self._wake, self._collect = outbox, store, resend, wake, collect
         self._greet, self._boot_nonce = greet, ""
         self._publish: Publish | None = None
+        self._epoch = 0
         self._key: tuple[int, int] | None = None
         """Stream and number of the answer that is under way."""
+        self._made: tuple[int, int] | None = None
+        """Of which answer `_messages` are, or will be when they have been collected."""
         self._told = _NOTHING
         self._messages: list[bytes] = []
         self._leaf = ""
@@ -99,6 +106,11 @@ class AnswerDesk:
     def work(self, now: float) -> None:
         """Send the next answer, if there is one and none is under way. Raises JournalError and apsw.Error."""
         self._watch_boot()
+        stream = self._outbox.look()
+        if stream is None:
+            return
+        if stream.epoch != self._epoch:
+            self._begin_stream(stream.epoch)
         if self._publish is None or now < self._again_at or self._unpubacked:
             return
         self._again_at = 0.0
@@ -118,22 +130,28 @@ class AnswerDesk:
             if known and self._publish is not None:
                 self._greet()
 
+    def _begin_stream(self, epoch: int) -> None:
+        """Take up a stream; where it is new here, nothing that has been passed on in it before is carried out."""
+        if not self._store.answered(_carrying(epoch)):
+            self._store.set_answered(_carrying(epoch), self._outbox.last_answer() + 1)
+        self._epoch = epoch
+
     def _take_next(self) -> bool:
         """Take up the next answer; says whether there is one."""
-        stream = self._outbox.look()
-        if stream is None:
-            return False
-        for number, command, body in self._outbox.answers(self._store.answered(stream.epoch)):
-            self._key, self._collecting, self._messages = (stream.epoch, number), None, []
-            self._leaf = f"rsp/{command}"
+        for number, command, body in self._outbox.answers(self._store.answered(self._epoch)):
+            key = (self._epoch, number)
+            if key == self._made:
+                self._key = key
+                return True
+            self._made, self._collecting, self._leaf = None, None, f"rsp/{command}"
             try:
-                self._prepare(command, json.loads(body))
+                self._prepare(number, command, json.loads(body))
             except (ValueError, TypeError, KeyError) as error:
                 self._damaged(number, error)
-                self._store.set_answered(stream.epoch, number)
+                self._store.set_answered(self._epoch, number)
                 continue
+            self._key = self._made = key
             return True
-        self._key = None
         return False
 
     def _damaged(self, number: int, error: Exception) -> None:
@@ -141,7 +159,7 @@ class AnswerDesk:
             self._said_damaged = True
             log.error("answer %d in the journal cannot be read (%s) and is left out", number, error)
 
-    def _prepare(self, command: str, body: dict[str, object]) -> None:
+    def _prepare(self, number: int, command: str, body: dict[str, object]) -> None:
         """Make the messages of an answer, or begin to do what the station has passed on."""
         told = wire.Response(
             id=command,
@@ -155,12 +173,21 @@ class AnswerDesk:
         self._told = told
         if body["outcome"] != "passed-on" or not isinstance(arguments, dict):
             self._messages = [wire.encode(told)]
-        elif "minutes" in arguments:
-            self._collecting = self._pool.submit(self._collect, int(arguments["minutes"]))
+        elif number < self._store.answered(_carrying(self._epoch)):
+            reason = Reason.COMMAND_INTERRUPTED.value
+            self._messages = [wire.encode(_with(told, outcome="interrupted", reason=reason))]
+        else:
+            self._carry_out(number, {name: int(value) for name, value in arguments.items()})
+
+    def _carry_out(self, number: int, arguments: dict[str, int]) -> None:
+        """Do what the station has passed on. Whatever happens from here on, it is not done again."""
+        self._store.set_answered(_carrying(self._epoch), number + 1)
+        if "minutes" in arguments:
+            self._collecting = self._pool.submit(self._collect, arguments["minutes"])
             self._collecting.add_done_callback(lambda _: self._wake())
         else:
-            said = self._resend(int(arguments["first"]), int(arguments["last"]))
-            self._messages = [wire.encode(_with(told, detail=said))]
+            said = self._resend(arguments["first"], arguments["last"])
+            self._messages = [wire.encode(_with(self._told, detail=said))]
 
     def _collected(self, found: Future[list[str]]) -> None:
         self._collecting = None
@@ -184,6 +211,11 @@ class AnswerDesk:
                 self._unpubacked.clear()
                 return
             self._unpubacked.add(mid)
+
+
+def _carrying(epoch: int) -> int:
+    """Return the key under which `answered` holds which answer of a stream may be carried out next: streams are > 0."""
+    return -epoch
 
 
 def _with(told: wire.Response, **changes: object) -> wire.Response:

@@ -194,6 +194,11 @@ class Outbox:
         """Return (id, command, body) of answers to commands with an id above `after`. Raises JournalError."""
         return self._query("SELECT id, command, body FROM answer WHERE id > ? ORDER BY id LIMIT 16", (after,))
 
+    def last_answer(self) -> int:
+        """Return the id of the newest answer to a command, 0 where there is none. Raises JournalError."""
+        rows = self._query("SELECT coalesce(max(id), 0) FROM answer")
+        return int(rows[0][0]) if rows else 0
+
     def recorded_us(self, seq: int) -> int | None:
         """Return when row `seq` was recorded (Unix microseconds), None where it is not kept. Raises JournalError."""
         for (raw,) in self._query("SELECT raw FROM event WHERE seq = ?", (seq,)):

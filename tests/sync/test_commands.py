@@ -12,7 +12,7 @@ import pytest
 from station.schema import BOOT_NONCE
 from sync import logs, wire
 from sync.commands import AGAIN_S, AnswerDesk
-from sync.outbox import Outbox
+from sync.outbox import JournalError, Outbox
 from sync.store import MAX_COMMANDS, SyncStore
 from tests.sync.lab import Journal, until
 
@@ -38,6 +38,7 @@ class Desk:
         self.sent: list[tuple[str, wire.Response]] = []
         self.broken = False
         self.desk = AnswerDesk(self.outbox, self.store, self._resend, self._greet, lambda: None, self._collect)
+        self.desk.work(self.now)  # it runs before there is a connection
         self.desk.connected(self._publish)
 
     def _resend(self, first: int, last: int) -> str:
@@ -183,14 +184,107 @@ def test_logs_come_in_parts_and_are_done_when_all_are_there(tmp_path: Path) -> N
         desk.puback(mid)
         desk.work()
     assert len(desk.sent) == 3
-    desk.begin()  # a kill now must not lose the third part
-    until(lambda: desk.work() or desk.sent, what="the logs, again")
-    assert len(desk.sent) == 3
-    for mid in (1, 2, 3):
+    desk.desk.disconnected()  # a link that breaks now must not lose the third part
+    desk.desk.connected(desk._publish)
+    until(lambda: desk.work() or len(desk.sent) > 3, what="the logs, again")
+    assert [(told.part, told.text) for _, told in desk.sent[3:]] == [(1, "7 a"), (2, "b"), (3, "c")]
+    for mid in (4, 5, 6):
         desk.puback(mid)
     desk.work()
-    assert len(desk.sent) == 4
+    assert len(desk.sent) == 7
     desk.close()
+
+
+# --- once at most ----------------------------------------------------------------------------------------------------
+
+PASSED_ON = [("resend-range", {"first": 3, "last": 9}), ("collect-logs", {"minutes": 7})]
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Iterator[tuple[Desk, list[str]]]:
+    """A desk, and what it has carried out."""
+    did = list[str]()
+    made = Desk(tmp_path, lambda minutes: did.append("collect-logs") or [f"{minutes} min"])
+    made._resend = lambda *_: did.append("resend-range") or "they go"  # type: ignore[method-assign]
+    made.begin()
+    yield made, did
+    made.close()
+
+
+def pass_on(desk: Desk, verb: str, arguments: dict[str, int]) -> None:
+    """Let the station pass a command on, and wait for its answer to be sent."""
+    before = len(desk.sent)
+    desk.answer(outcome="passed-on", verb=verb, arguments=arguments)
+    until(lambda: desk.work() or len(desk.sent) > before, what="the answer")
+
+
+@pytest.mark.parametrize(("verb", "arguments"), PASSED_ON)
+@pytest.mark.parametrize("what", ["stream", "sync.db", "kill"])
+def test_nothing_is_carried_out_twice(
+    done: tuple[Desk, list[str]], tmp_path: Path, verb: str, arguments: dict[str, int], what: str
+) -> None:
+    """A new stream and a new sync.db send old answers again, as data; a kill before the PUBACK is an interruption."""
+    desk, did = done
+    pass_on(desk, verb, arguments)
+    match what:
+        case "stream":
+            desk.puback(1)
+            desk.station("UPDATE stream SET epoch = epoch + 2")
+        case "sync.db":
+            desk.puback(1)
+            desk.store.close()
+            desk.store = SyncStore(tmp_path / "another")
+            desk.begin()
+        case "kill":
+            desk.begin()
+    before = len(desk.sent)
+    until(lambda: desk.work() or len(desk.sent) > before, what="the old answer")
+    assert did == [verb]
+    _, told = desk.sent[-1]
+    assert (told.id, told.outcome, told.reason) == (NUMBER, "interrupted", "command-interrupted")
+    desk.puback(len(desk.sent))
+    pass_on(desk, verb, arguments)
+    assert did == [verb, verb], "a new command is carried out"
+    assert desk.sent[-1][1].outcome == "done"
+
+
+@pytest.mark.parametrize(("verb", "arguments"), PASSED_ON)
+def test_a_refusal_or_a_broken_link_carries_nothing_out_again(
+    done: tuple[Desk, list[str]], verb: str, arguments: dict[str, int]
+) -> None:
+    """Nobody listens for a while, then the link breaks: the same answer goes again and again."""
+    desk, did = done
+    pass_on(desk, verb, arguments)
+    for _ in range(3):
+        desk.puback(len(desk.sent), wire.NO_SUBSCRIBER)
+        desk.work(AGAIN_S)
+    desk.desk.disconnected()
+    desk.desk.connected(desk._publish)
+    desk.work()
+    assert did == [verb]
+    assert [told for _, told in desk.sent] == [desk.sent[0][1]] * 5
+    desk.puback(len(desk.sent))
+    desk.work(AGAIN_S)
+    assert len(desk.sent) == 5
+
+
+def test_a_journal_that_cannot_be_read_in_between_is_an_interruption(done: tuple[Desk, list[str]]) -> None:
+    """Nobody knows how far it came: it is not tried again, and the answers behind it go."""
+    desk, _ = done
+
+    def fail(_first: int, _last: int) -> str:
+        raise JournalError("torn")
+
+    desk._resend = fail  # type: ignore[method-assign]
+    desk.begin()
+    desk.answer(outcome="passed-on", verb="resend-range", arguments={"first": 1, "last": 2})
+    with pytest.raises(JournalError):
+        desk.work()
+    desk.work()
+    assert [told.outcome for _, told in desk.sent] == ["interrupted"]
+
+
+# --- more that is passed on ------------------------------------------------------------------------------------------
 
 
 def test_logs_that_cannot_be_read_are_a_failure_with_a_reason(tmp_path: Path) -> None:
