@@ -168,6 +168,7 @@ class Agent:
                 self._on_down(happening.reason)
             case mqtt.Published():
                 self._uplink.published(happening.mid, happening.reason, time.monotonic())
+                self._leftovers.published(happening.mid, time.monotonic())
                 self._answer_published(happening)
             case mqtt.Subscribed():
                 if happening.refused:

@@ -1,28 +1,34 @@
 """Batches on their way: sent, and not yet acknowledged by central.
 
-A flight is forgotten, and so sent again, when its time is up. An acknowledgement of an OLDER flight restarts that time
-(the queue before it is still moving), one of a younger flight does not: then this one is lost.
+A flight is forgotten, and so sent again, when its time is up. The time runs from the broker's PUBACK: before that the
+batch is still on this connection, which loses nothing, and a copy would only stand in line behind it. The
+acknowledgement of an OLDER flight restarts that time (the queue before it is still moving), that of a younger flight
+does not: then this one is lost.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sync.central.ranges import Span, missing
+from sync.central.ranges import Span, missing, without
 from sync.pacing import Patience
 
 
 @dataclass(slots=True)
 class Flight:
-    """One batch on its way. `fresh`: never sent before, so its acknowledgement measures the round trip."""
+    """One batch on its way. `fresh`: never sent before, so its acknowledgement measures the round trip.
+
+    `taken`: when the broker had it, `due`: when it is given up; both infinite until it has it.
+    """
 
     first: int
     last: int
     mid: int
-    sent: float
-    due: float
     fresh: bool
+    taken: float = math.inf
+    due: float = math.inf
 
 
 class Flights:
@@ -31,7 +37,8 @@ class Flights:
     def __init__(self, patience: Patience) -> None:
         self._patience = patience
         self._flying: list[Flight] = []
-        self._highest = 0
+        self._sent: list[Span] = []
+        """What was ever sent of this stream, disjoint and ascending."""
 
     def __len__(self) -> int:
         return len(self._flying)
@@ -43,17 +50,30 @@ class Flights:
     def begin_stream(self) -> None:
         """Forget them and what was ever sent: another stream begins."""
         self.clear()
-        self._highest = 0
+        self._sent.clear()
 
-    def start(self, span: Span, mid: int, now: float) -> None:
+    def start(self, span: Span, mid: int) -> None:
         """Note that rows `span` have been sent under message id `mid`."""
         first, last = span
-        self._flying.append(Flight(first, last, mid, now, now + self._patience.wait(), first > self._highest))
-        self._highest = max(self._highest, last)
+        self._flying.append(Flight(first, last, mid, fresh=missing(self._sent, first, last) == [span]))
+        sent = [*self._sent, span]
+        end = max(stop for _, stop in sent)
+        self._sent = without([(1, end)], missing(sent, 1, end))
 
     def spans(self) -> list[Span]:
         """Return the rows that are on their way."""
         return [(flight.first, flight.last) for flight in self._flying]
+
+    @property
+    def unpubacked(self) -> int:
+        """How many the broker has not taken yet."""
+        return sum(flight.taken == math.inf for flight in self._flying)
+
+    def taken(self, mid: int, now: float) -> None:
+        """Note that the broker has the one with this message id: from now on central is waited for."""
+        for flight in self._flying:
+            if flight.mid == mid:
+                flight.taken, flight.due = now, now + self._patience.wait()
 
     def carry(self, mid: int) -> bool:
         """Say whether a message id is one of theirs."""
@@ -69,8 +89,8 @@ class Flights:
         for flight in self._flying:
             if not missing(held, flight.first, flight.last):
                 progress = True
-                if flight.fresh:
-                    self._patience.measured(now - flight.sent)
+                if flight.fresh and flight.taken < math.inf:
+                    self._patience.measured(now - flight.taken)
                 continue
             if progress:
                 flight.due = max(flight.due, now + self._patience.wait())
@@ -93,5 +113,5 @@ class Flights:
         return lost[0].first, lost[-1].last
 
     def due(self) -> list[float]:
-        """Return when each gives up."""
-        return [flight.due for flight in self._flying]
+        """Return when each gives up that the broker has."""
+        return [flight.due for flight in self._flying if flight.due < math.inf]

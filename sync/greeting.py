@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 from sync import wire
@@ -41,8 +42,11 @@ class Greeting:
         return self._sent > 0
 
     def sent(self, mid: int | None, now: float, due: float) -> None:
-        """Note that it went out under message id `mid`; without an answer it is due again then."""
-        self._mid, self._sent, self.due = mid if mid is not None else -1, now, due
+        """Note that it went out under message id `mid`: due again some time after its PUBACK (`postpone`).
+
+        Where it did not go out (None) it is due again at `due`.
+        """
+        self._mid, self._sent, self.due = (-1, now, due) if mid is None else (mid, now, math.inf)
 
     def message(
         self, stream: Stream, first_kept: int, at: Position, outbox: Outbox, versions: dict[str, str], zone: str

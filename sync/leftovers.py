@@ -9,6 +9,7 @@ file is done is written down, and gate-station then marks the file.
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -113,11 +114,13 @@ class Leftovers:
         self._publish: Publish | None = None
         self._sending: Sending | None = None
         self._done: set[str] = set()
+        self._unpubacked: set[int] = set()
         self._due = 0.0
 
     def connected(self, publish: Publish, now: float) -> None:
         """Take a new connection into use; streams that were replaced are asked about once on each."""
         self._publish, self._due = publish, now
+        self._unpubacked.clear()
         self._done.clear()
         self._patience.rewarded()
         self._drop()
@@ -156,13 +159,23 @@ class Leftovers:
     def _send(self, sending: Sending, now: float) -> None:
         assert self._publish is not None  # noqa: S101 - work has seen to it
         batch = None if sending.covered is None or sending.ending else sending.next()
+        mids = list[int | None]()
         if batch is not None:
-            self._publish("log", wire.encode_batch(batch), wire.BATCH_TYPE)
+            mids.append(self._publish("log", wire.encode_batch(batch), wire.BATCH_TYPE))
         else:
             sending.ending = sending.covered is not None
         if batch is None or sending.is_unnamed:
-            self._publish("hello", wire.encode(sending.hello(self._config.station.zone)), wire.JSON_TYPE)
-        self._due = now + self._patience.wait()
+            hello = sending.hello(self._config.station.zone)
+            mids.append(self._publish("hello", wire.encode(hello), wire.JSON_TYPE))
+        self._unpubacked = {mid for mid in mids if mid is not None}
+        self._due = math.inf if self._unpubacked else now + self._patience.wait()
+
+    def published(self, mid: int, now: float) -> None:
+        """Take the broker's PUBACK: only from then on an answer is waited for, and nothing is repeated before."""
+        if mid in self._unpubacked:
+            self._unpubacked.discard(mid)
+            if not self._unpubacked:
+                self._due = now + self._patience.wait()
 
     def acknowledge(self, raw: bytes, now: float) -> None:
         """Take an acknowledgement, if it is about the stream that is being sent. Raises apsw.Error."""
@@ -185,6 +198,7 @@ class Leftovers:
         elif not sending.take(ack):
             return
         self._patience.rewarded()
+        self._unpubacked.clear()
         self._due = now
 
     def _finish(self, sending: Sending, note: str) -> None:

@@ -36,9 +36,12 @@ class Patience:
         return self._rng.uniform(least, min(most, least * 2 ** min(self._backoff, MOST_DOUBLINGS)))
 
     def measured(self, round_trip_s: float) -> None:
-        """Take in a round trip of something that was sent once; after a repetition nobody knows what was answered."""
-        if not self._backoff:
-            self._srtt += (round_trip_s - self._srtt) / SMOOTHING if self._srtt else round_trip_s
+        """Take in a round trip of something that was sent once; after a repetition nobody knows what was answered.
+
+        Only this ends the longer waits while a connection lasts: what is answered late was not lost (Karn's rule).
+        """
+        self._srtt += (round_trip_s - self._srtt) / SMOOTHING if self._srtt else round_trip_s
+        self._backoff = 0
 
     def disappointed(self) -> None:
         """Wait longer from now on: nothing has come."""

@@ -11,6 +11,7 @@ Where central holds other rows than the journal, nothing is sent any more: the s
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable
 
@@ -33,6 +34,8 @@ REFUSED = 0x80
 """PUBACK reasons from here on are refusals (MQTT 5, 2.4)."""
 MOST_LOOKS = 100
 """Batches cut or found damaged in one go: a journal full of damage must not hold up the loop."""
+MOST_UNPUBACKED = 4
+"""Batches handed to the connection that the broker has not taken: on a slow link live events wait behind so many."""
 UNKNOWN_SPREAD_S = 1.0
 """Over how long a reconnect is spread until central has said so."""
 
@@ -118,6 +121,9 @@ class Uplink:
             return
         if reason != wire.NO_SUBSCRIBER and reason < REFUSED:
             self._heard(now)
+            self._flights.taken(mid, now)
+            if self._hello.carries(mid):
+                self._hello.postpone(now + self._patience.wait())
             return
         self.complaints.begin(
             "unheard", f"the broker passes nothing on (reason 0x{reason:02x}); is a collector running?"
@@ -188,7 +194,6 @@ class Uplink:
             self._at.unsaved = True  # also a prefix of 0: from now on it is known that central knows this stream
         self._credit, self.spread_s = ack.credit, ack.retry_ms / 1000
         if self._flights.land(self._at.covered(), now):
-            self._patience.rewarded()
             self._heard(now)
 
     def greet_again(self, now: float) -> None:
@@ -247,26 +252,26 @@ class Uplink:
             self.retransmitted += flying - len(self._flights)
             log.info("no acknowledgement of rows %d to %d: sending them again", *lost)
         for _ in range(MOST_LOOKS):
-            if len(self._flights) >= self._window() or not self._send_next(self._stream, now):
+            if not self._has_room() or not self._send_next(self._stream):
                 break
         if self._selection.first_kept(self._stream, self._at) > self._hello.first_kept:
             self._ask_again(now)
         self._count_waiting(self._stream)
 
-    def _send_next(self, stream: Stream, now: float) -> bool:
+    def _send_next(self, stream: Stream) -> bool:
         """Send the next rows, or find them damaged. Says whether there may be more to send."""
         span = self._selection.next(stream, self._at, self._flights.spans())
         if span is None:
             return False
         batch = self._selection.cut(stream, self._at, span)
-        return batch is None or self._send(batch, now)
+        return batch is None or self._send(batch)
 
-    def _send(self, batch: wire.Batch, now: float) -> bool:
+    def _send(self, batch: wire.Batch) -> bool:
         """Send a batch. Says whether there was a connection to send it on."""
         assert self._publish is not None  # noqa: S101 - _pump has seen to it
         mid = self._publish("log", wire.encode_batch(batch), wire.BATCH_TYPE)
         if mid is not None:
-            self._flights.start((batch.first_seq, batch.last_seq), mid, now)
+            self._flights.start((batch.first_seq, batch.last_seq), mid)
             self._selection.sent(batch)
             self.batches += 1
         return mid is not None
@@ -276,17 +281,17 @@ class Uplink:
         if self._publish is None or self._stream is None:
             return None
         times = self._flights.due()
-        if self._hello.due is not None:
+        if self._hello.due is not None and self._hello.due < math.inf:
             times.append(self._hello.due)
         if now < self._pause.until:
             times = [max(self._pause.until, time) for time in times] or [self._pause.until]
         return min(times, default=None)
 
-    def _window(self) -> int:
-        if self._pause.probing:
-            return 1
+    def _has_room(self) -> bool:
+        """Say whether another batch may be on its way."""
         # Without credit one message still asks: otherwise nothing would ever tell that there is credit again.
-        return max(1, min(self._config.batch.in_flight, self._credit))
+        window = 1 if self._pause.probing else max(1, min(self._config.batch.in_flight, self._credit))
+        return len(self._flights) < window and self._flights.unpubacked < MOST_UNPUBACKED
 
     def _ask_again(self, now: float) -> None:
         """Let a new hello find out what central really holds, unless one is under way."""

@@ -51,16 +51,47 @@ def test_repetitions_are_spread_over_the_whole_interval_up_to_five_minutes() -> 
 
 
 def test_a_repeated_batch_measures_no_round_trip() -> None:
-    """After a repetition nobody knows which of the two was answered (Karn's rule)."""
+    """After a repetition nobody knows which of the two was answered (Karn's rule): the longer wait stays as well."""
     waiting = patience()
     flights = Flights(waiting)
-    flights.start((1, 10), 1, 0.0)
-    assert flights.give_up(5.0) == (1, 10)
-    waiting.disappointed()
-    flights.start((1, 10), 2, 5.0)
+    for mid, at in ((1, 0.0), (2, 5.0)):
+        flights.start((1, 10), mid)
+        flights.taken(mid, at)
+        assert flights.give_up(at + 5.0) == (1, 10)
+    flights.start((1, 10), 3)
+    flights.taken(3, 10.0)
     assert flights.land([(1, 10)], 65.0)
-    waiting.rewarded()
-    assert waiting.wait() == 5
+    assert len({waiting.wait() for _ in range(10)}) > 1, "still the longer one"
+    flights.start((11, 20), 4)
+    flights.taken(4, 100.0)
+    assert flights.land([(1, 20)], 101.5)
+    assert waiting.wait() == 6, "four times that of the first that was sent once"
+
+
+def test_a_backlog_behind_live_events_is_as_fresh_as_they_are() -> None:
+    """What is older than what was sent last was not sent before for that: its round trip counts."""
+    waiting = patience()
+    waiting.disappointed()
+    flights = Flights(waiting)
+    for mid, span in enumerate([(101, 103), (1, 10), (11, 20), (104, 104)]):
+        flights.start(span, mid)
+        flights.taken(mid, 0.0)
+    assert flights.land([(1, 10)], 3.0)
+    assert waiting.wait() == 12
+    assert flights._sent == [(1, 20), (101, 104)]
+
+
+def test_a_round_trip_begins_when_the_broker_has_the_batch() -> None:
+    """How long the link needed to carry it says nothing about central."""
+    waiting = patience()
+    flights = Flights(waiting)
+    flights.start((1, 10), 1)
+    assert (flights.due(), flights.unpubacked) == ([], 1)
+    assert flights.give_up(10_000.0) is None
+    flights.taken(1, 600.0)
+    assert (flights.due(), flights.unpubacked) == ([605.0], 0)
+    assert flights.land([(1, 10)], 602.0)
+    assert waiting.wait() == 8
 
 
 def test_the_pause_doubles_from_one_second_to_sixty() -> None:
@@ -132,13 +163,18 @@ def test_small_messages_are_not_held_back(broker: Broker) -> None:
 def test_one_lost_batch_makes_nobody_wait_longer() -> None:
     """What is lost once goes again after the least wait, twice the least in all; only then does the wait grow."""
     flights = Flights(Patience(TimersConfig(), random.Random(1)))
-    flights.start((1, 5), 1, 0.0)
+
+    def send(first: int, last: int, mid: int, now: float) -> None:
+        flights.start((first, last), mid)
+        flights.taken(mid, now)
+
+    send(1, 5, 1, 0.0)
     assert flights.give_up(4.9) is None
     assert flights.give_up(5.0) == (1, 5)
-    flights.start((1, 5), 2, 5.0)
-    flights.start((6, 9), 3, 5.0)
+    send(1, 5, 2, 5.0)
+    send(6, 9, 3, 5.0)
     assert flights.due() == [10.0, 10.0]
     assert flights.give_up(10.0) == (1, 9)
-    flights.start((1, 9), 4, 10.0)
+    send(1, 9, 4, 10.0)
     (due,) = flights.due()
     assert 15.0 < due <= 20.0

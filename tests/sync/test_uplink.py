@@ -14,7 +14,7 @@ from sync import config, wire
 from sync.outbox import Outbox
 from sync.store import SyncStore
 from sync.trust import TrustKeys
-from sync.uplink import Uplink
+from sync.uplink import MOST_UNPUBACKED, Uplink
 from tests.sync.lab import KEY, KID, STATION, ZONE, Journal
 
 CONFIG = config.parse(f"""
@@ -39,11 +39,14 @@ class Bench:
         self.uplink = Uplink(CONFIG, self.outbox, self.store, TrustKeys(self.outbox.trust), {"gate-sync": "test"})
         self.sent: list[tuple[str, bytes, int]] = []
         self.generation = "g1"
+        self.count, self.mids, self.broker_takes = 0, list[int](), True
 
     def publish(self, leaf: str, payload: bytes, _content_type: str) -> int:
         """Take a message."""
-        self.sent.append((leaf, payload, len(self.sent) + 1))
-        return len(self.sent)
+        self.count += 1
+        self.mids.append(self.count)
+        self.sent.append((leaf, payload, self.count))
+        return self.count
 
     def connect(self) -> None:
         """Connect and let hello and the first batches go."""
@@ -56,6 +59,14 @@ class Bench:
         self.now += later
         assert self.uplink.work(self.now)
         self.uplink.save()
+        if self.broker_takes:
+            self.puback()
+
+    def puback(self, reason: int = 0) -> None:
+        """Let the broker answer everything it has been sent."""
+        mids, self.mids = self.mids, []
+        for mid in mids:
+            self.uplink.published(mid, reason, self.now)
 
     def spans(self) -> list[tuple[int, int]]:
         """The batches sent since the last call."""
@@ -291,12 +302,12 @@ def test_a_rewind_to_the_last_evicted_row_sends_all_kept_rows(bench: Bench) -> N
 
 def test_no_subscriber_pauses_one_second_then_longer(bench: Bench) -> None:
     """Reason 0x10 pauses 1 s, doubling to 60 s, and one message alone tries again; PUBACK 0 ends it."""
+    bench.broker_takes = False
     bench.journal.write(60)
     bench.connect()
     waits = []
     for _ in range(8):
-        for _leaf, _, mid in bench.sent:
-            bench.uplink.published(mid, wire.NO_SUBSCRIBER, bench.now)
+        bench.puback(wire.NO_SUBSCRIBER)
         bench.sent.clear()
         bench.work()
         assert bench.sent == [], "nothing is sent in the pause"
@@ -305,14 +316,62 @@ def test_no_subscriber_pauses_one_second_then_longer(bench: Bench) -> None:
         waits.append(due - bench.now)
         bench.work(waits[-1])
         assert [leaf for leaf, _, _ in bench.sent] == ["hello", "log"]
-        bench.sent = [(leaf, payload, 1000 + n) for n, (leaf, payload, _) in enumerate(bench.sent)]
-        for flight in bench.uplink._flights._flying:
-            flight.mid = 1001
-        bench.uplink._hello._mid = 1000
     assert waits == pytest.approx([1, 2, 4, 8, 16, 32, 60, 60])
-    bench.uplink.published(1001, 0, bench.now)
+    bench.puback()
     bench.work()
     assert len(bench.uplink._flights) == 4
+
+
+def test_what_the_broker_has_not_taken_is_never_repeated(bench: Bench) -> None:
+    """A slow link: batches and hello wait for their PUBACK, however long; the time for central runs from there."""
+    bench.broker_takes = False
+    bench.journal.write(40)
+    bench.connect()
+    assert bench.spans() == [(1, 10), (11, 20), (21, 30), (31, 40)]
+    assert [leaf for leaf, _, _ in bench.sent] == ["hello"]
+    assert bench.uplink.deadline(bench.now) is None
+    for _ in range(10):
+        bench.work(60)
+    assert bench.spans() == []
+    assert [leaf for leaf, _, _ in bench.sent] == ["hello"]
+    bench.puback()
+    assert bench.uplink.deadline(bench.now) == bench.now + 5
+    bench.work(4.9)
+    assert bench.spans() == []
+    bench.work(0.2)
+    assert bench.spans() == [(1, 10), (11, 20), (21, 30), (31, 40)]
+    assert [leaf for leaf, _, _ in bench.sent] == ["hello", "hello"]
+    assert bench.uplink.retransmitted == 4
+
+
+def test_on_another_connection_everything_goes_at_once(bench: Bench) -> None:
+    """What the broker had not taken may be lost with the connection it was on."""
+    bench.broker_takes = False
+    bench.journal.write(10)
+    bench.connect()
+    assert bench.spans() == [(1, 10)]
+    bench.uplink.disconnected()
+    bench.connect()
+    assert bench.spans() == [(1, 10)]
+
+
+def test_live_events_overtake_a_backlog_on_a_slow_link(bench: Bench) -> None:
+    """Few batches are handed to the link ahead of their PUBACK, so what happens now does not wait behind all of it."""
+    bench.uplink._config = msgspec.structs.replace(
+        CONFIG, batch=config.BatchConfig(backfill_events=10, live_events=5, in_flight=32)
+    )
+    bench.broker_takes = False
+    bench.journal.write(400)
+    bench.connect()
+    bench.puback()
+    bench.ack(0, answer=True)
+    assert len(bench.spans()) == 2 * MOST_UNPUBACKED
+    bench.journal.write(3)
+    bench.work()
+    assert bench.spans() == []
+    bench.puback()
+    bench.work()
+    assert bench.spans()[0] == (401, 403)
 
 
 def test_a_new_journal_starts_another_stream(bench: Bench, tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ class Always(RuleBasedStateMachine):
         self.air: list[tuple[str, bytes]] = []
         self.answers: list[bytes] = []
         self.mid, self.first, self.last = 0, 1, 0
+        self.unpubacked: list[int] = []
         self.start()
         self.uplink.look(self.now)
         self.uplink.connected(self.publish, self.now)
@@ -115,7 +116,13 @@ class Always(RuleBasedStateMachine):
         """Take a message."""
         self.air.append((leaf, payload))
         self.mid += 1
+        self.unpubacked.append(self.mid)
         return self.mid
+
+    def puback_all(self) -> None:
+        """The broker takes everything it has been sent."""
+        while self.unpubacked:
+            self.uplink.published(self.unpubacked.pop(0), 0, self.now)
 
     def work(self, later: float = 0.01) -> None:
         """Let the uplink work."""
@@ -166,10 +173,18 @@ class Always(RuleBasedStateMachine):
     def settle(self) -> None:
         """For a moment the network is well: what is on its way arrives, and is answered."""
         self.work()
+        self.puback_all()
         air, self.air = self.air, []
         for leaf, payload in air:
             self.uplink.acknowledge(self.central.take(self.journal.epoch, leaf, payload), self.now)
             self.work()
+
+    @precondition(lambda self: self.unpubacked)
+    @rule(which=ANY, reason=st.sampled_from([0, 0, wire.NO_SUBSCRIBER, 0x97]))
+    def puback(self, which: int, reason: int) -> None:
+        """The broker answers one message, in any order; it takes it, or has nobody to pass it on to."""
+        self.uplink.published(self.unpubacked.pop(which % len(self.unpubacked)), reason, self.now)
+        self.work()
 
     @precondition(lambda self: self.air)
     @rule()
@@ -276,9 +291,11 @@ class Always(RuleBasedStateMachine):
         if not hasattr(self, "uplink"):
             return
         self.air.clear()
+        self.unpubacked.clear()
         self.uplink.connected(self.publish, self.now)
         for _ in range(MOST_ROUNDS):
             self.work(1.0)
+            self.puback_all()
             air, self.air = self.air, []
             for leaf, payload in air:
                 self.uplink.acknowledge(self.central.take(self.journal.epoch, leaf, payload), self.now)

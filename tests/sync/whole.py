@@ -38,6 +38,7 @@ Message = tuple[str, bytes, str]
 Event = tuple[int, int, bytes]
 """Epoch, seq and chain hash under which an event was first recorded."""
 _STARTS = itertools.count(1)
+_MIDS = itertools.count(1)
 
 
 class Central:
@@ -116,6 +117,7 @@ class WholeStation:
         self.uplink = Uplink(settings, self.outbox, self.store, keys, {})
         self.leftovers = Leftovers(settings, self.outbox, self.store, keys)
         self.sent: list[Message] = []
+        self.mids: list[int] = []
 
     def instant(self) -> Instant:
         """Return the station's time."""
@@ -140,7 +142,8 @@ class WholeStation:
     def publish(self, leaf: str, payload: bytes, content_type: str) -> int:
         """Take a message on its way to the broker."""
         self.sent.append((leaf, payload, content_type))
-        return len(self.sent)
+        self.mids.append(next(_MIDS))
+        return self.mids[-1]
 
     def connect(self) -> None:
         """Connect."""
@@ -162,6 +165,10 @@ class WholeStation:
         if self.uplink.is_drained:
             self.leftovers.work(self.now)
         self.upkeep.tend(self.instant(), lambda: None, idle=True)
+        for mid in self.mids:
+            self.uplink.published(mid, 0, self.now)
+            self.leftovers.published(mid, self.now)
+        self.mids.clear()
         sent, self.sent = self.sent, []
         return sent
 
