@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,12 @@ _MANUAL_FOCUS, _CONTINUOUS_FOCUS = 0, 2
 
 _CM_PER_DIOPTRE = 100.0
 
+SILENT_S = 5.0
+"""A camera without a picture for so long is given up; the slowest configured one delivers one a second."""
+
+CLOSING_S = 3.0
+"""What closing may take before it is left behind."""
+
 
 class CsiCamera:
     """A camera at a CSI port. The luma plane of YUV420 is the gray picture; nothing is converted."""
@@ -28,6 +37,7 @@ class CsiCamera:
             raise DeviceFault(self._device, f"{number!r} is no camera number", "Use csi:0 or csi:1")
         self._number = int(number)
         self._camera: Any = None
+        self._closing: threading.Thread | None = None
         self._missing = MissingControls(self._device)
         self._in_force: Exposure | None = None
         self.limits: Limits | None = None
@@ -36,6 +46,9 @@ class CsiCamera:
     def open(self) -> None:
         """Start the camera. Raises DeviceFault where picamera2 or the camera is missing."""
         self.close()
+        if self._closing and self._closing.is_alive():
+            remedy = "Check the ribbon cable; if this lasts, restart the machine"
+            raise DeviceFault(self._device, "its driver hangs while it is closed", remedy)
         try:
             from picamera2 import Picamera2  # noqa: PLC0415 - exists on Raspberry Pi OS only
         except ImportError as error:
@@ -98,23 +111,59 @@ class CsiCamera:
         return self._in_force
 
     def read(self) -> Frame:
-        """Wait for the next picture. Raises DeviceFault."""
+        """Wait for the next picture, at most SILENT_S. Raises DeviceFault."""
         if self._camera is None:
             raise DeviceFault(self._device, "it is not open", "Open the camera first")
         try:
-            (planes,), told = self._camera.capture_arrays(["main"])
+            (planes,), told = self._captured()
+        except Empty as error:
+            raise self._silent(f"for {SILENT_S:g} s") from error
         except (RuntimeError, OSError, ValueError) as error:
-            remedy = "Check the ribbon cable; the station tries again by itself"
-            raise DeviceFault(self._device, f"no picture came ({error})", remedy) from error
+            raise self._silent(f"({error})") from error
         if told.get("ExposureTime"):
             self._in_force = Exposure(float(told["ExposureTime"]), float(told.get("AnalogueGain", 1.0)))
         # Rows may be padded to the hardware's stride; the chroma planes lie below the luma plane.
         gray = np.ascontiguousarray(planes[: self._config.height, : self._config.width], np.uint8)
         return Frame(gray, time.monotonic_ns())
 
+    def _captured(self) -> Any:
+        """Return the next picture's planes and metadata. Raises Empty where none comes, and what the camera raises.
+
+        The camera's own thread signals a capture when it is finished. That is waited for here, since picamera2's own
+        waiting has no end, and in older versions cannot be given one.
+        """
+        finished = SimpleQueue[Any]()  # of this capture alone: one that was given up may still be finished later
+        self._camera.capture_arrays(["main"], wait=False, signal_function=finished.put)
+        return finished.get(timeout=SILENT_S).get_result()
+
+    def _silent(self, how: str) -> DeviceFault:
+        remedy = "Check the ribbon cable; the station tries again by itself"
+        return DeviceFault(self._device, f"no picture came {how}", remedy)
+
     def close(self) -> None:
-        """Release the camera. May be called twice."""
+        """Release the camera. May be called twice. Waits for a driver that hangs in it CLOSING_S, and leaves it behind.
+
+        A camera that has stopped delivering may take its driver into the kernel for good, where nothing can be
+        interrupted (picamera2 issue 1275): so it is closed by a thread that may be abandoned, the one reader of the
+        lane goes on, and as long as that thread lives `open` does not try.
+        """
         camera, self._camera = self._camera, None
         self.limits = self._in_force = None
         if camera is not None:
-            camera.close()
+            self._closing = threading.Thread(
+                target=_let_go, args=(camera,), name=f"closing-{self._device}", daemon=True
+            )
+            self._closing.start()
+        if self._closing:
+            self._closing.join(CLOSING_S)
+
+
+def _let_go(camera: Any) -> None:
+    """Close a camera. A capture that still waits for its picture would hold that up: it is cancelled where that can be.
+
+    What goes wrong is not told here: where the camera is not free afterwards, opening it says so.
+    """
+    with contextlib.suppress(Exception):
+        camera.cancel_all_and_flush()  # older versions of picamera2 have it not
+    with contextlib.suppress(Exception):
+        camera.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import CancelledError, Future
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -121,6 +122,31 @@ def phone_at_night() -> np.ndarray:
     return np.asarray(0.85 * light + 0.15 * cv2.GaussianBlur(light, (0, 0), 15), np.float32)
 
 
+class FakeJob:
+    """picamera2's Job: what a capture is asked for by, finished by the camera's own thread (its manual, 6.5)."""
+
+    def __init__(self, signal_function: Callable[[FakeJob], None] | None) -> None:
+        self._signal_function = signal_function
+        self._future: Future[Any] = Future()
+
+    def finish(self, result: Any) -> None:
+        """Give it its result, or the exception that the capture raised, and signal it."""
+        if isinstance(result, Exception):
+            self._future.set_exception(result)
+        else:
+            self._future.set_result(result)
+        if self._signal_function:
+            self._signal_function(self)
+
+    def cancel(self) -> None:
+        """What cancel_all_and_flush does to each: whoever waits is told, nobody is signalled."""
+        self._future.set_exception(CancelledError())
+
+    def get_result(self) -> Any:
+        """Wait, for ever if need be: older versions know no other way."""
+        return self._future.result()
+
+
 class FakePicamera2:
     """picamera2's calls as its manual (6.2, Appendix A) gives them: rows padded to a stride, chroma below luma."""
 
@@ -154,8 +180,17 @@ class FakePicamera2:
             raise RuntimeError(f"Control {unknown} is not advertised by libcamera")
         self.set.append(controls)
 
-    def capture_arrays(self, streams: list[str]) -> tuple[list[np.ndarray], dict[str, Any]]:
+    def capture_arrays(self, streams: list[str], wait: bool | None = None, signal_function: Any = None) -> Any:
         assert streams == ["main"]
+        job = FakeJob(signal_function)
+        self.asked(job)
+        return job.get_result() if wait or (wait is None and signal_function is None) else job
+
+    def asked(self, job: FakeJob) -> None:
+        """Take a wish for a picture: here the next one is there at once."""
+        job.finish(self.picture())
+
+    def picture(self) -> tuple[list[np.ndarray], dict[str, Any]]:
         planes = np.full((self.height * 3 // 2, self.width + 64), 128, np.uint8)
         planes[: self.height, : self.width] = 33
         newest = next((one for one in reversed(self.set) if "ExposureTime" in one), {})
@@ -163,6 +198,58 @@ class FakePicamera2:
 
     def close(self) -> None:
         self.open = False
+
+
+class StallingPicamera2(FakePicamera2):
+    """A camera at a ribbon cable that comes loose: no picture comes and nothing raises (picamera2 issues 336, 794).
+
+    `Cable` is what a test pulls. The camera belongs to one Picamera2 at a time, until its `close` has returned; what
+    still waits for a picture holds that up, and so does a driver that hangs (issue 1275).
+    """
+
+    cable: ClassVar[Cable]
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        if self.cable.owner is not None:
+            raise RuntimeError("Camera __init__ sequence did not complete.")
+        self.cable.owner = self
+        self.cable.opened += 1
+        self.jobs: list[FakeJob] = []
+
+    def asked(self, job: FakeJob) -> None:
+        self.jobs.append(job)
+        if self.cable.plugged:
+            self.deliver()
+
+    def deliver(self) -> None:
+        """Finish what waits for a picture."""
+        while self.jobs:
+            self.jobs.pop(0).finish(self.cable.error or self.picture())
+
+    def cancel_all_and_flush(self) -> None:
+        while self.jobs:
+            self.jobs.pop(0).cancel()
+
+    def close(self) -> None:
+        self.cable.closings += 1
+        while self.jobs or not self.cable.driver.wait(0.005):
+            threading.Event().wait(0.005)
+        super().close()
+        self.cable.owner = None
+
+
+class Cable:
+    """The ribbon cable of StallingPicamera2, and the driver below it."""
+
+    def __init__(self) -> None:
+        self.plugged = True
+        self.error: Exception | None = None
+        self.owner: StallingPicamera2 | None = None
+        self.opened = self.closings = 0
+        self.driver = threading.Event()
+        """Set while the driver answers."""
+        self.driver.set()
 
 
 class Watched:
