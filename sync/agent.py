@@ -80,7 +80,7 @@ class Agent:
         self._doorbell = Doorbell(config.paths.run, self._on_ring)
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
         self._link: mqtt.Link | None = None
-        self._online, self._was_online = False, False
+        self._online, self._was_online, self._out_of_date = False, False, False
         # After a power cut of the whole town all stations start at once, so the first try is spread too, once known.
         known = self._store.spread_s() or 0.0
         self._connect_at, self._attempts = time.monotonic() + self._random.uniform(0, known), 0
@@ -113,7 +113,8 @@ class Agent:
         self._rang.clear()
         if self._link is None and now >= self._connect_at:
             self._connect()
-        if self._renewal.look(now, online=self._online) and self._link is not None:
+        renewed = self._renewal.look(now, online=self._online, out_of_date=self._out_of_date)
+        if renewed and self._link is not None:
             self._link.close(0)  # the next connection shows the new certificate
         if self._online and now >= self._tele_at:
             self._tele_at = now + self._config.timers.tele_s
@@ -165,6 +166,7 @@ class Agent:
             case mqtt.Up():
                 self._on_up(happening.link)
             case mqtt.Down():
+                self._out_of_date |= happening.out_of_date  # until a connection stands: the next try may fail otherwise
                 self._on_down(happening.reason)
             case mqtt.Published():
                 self._uplink.published(happening.mid, happening.reason, time.monotonic())
@@ -200,6 +202,7 @@ class Agent:
         broker = self._config.broker
         log.info("connected to %s:%d", broker.host, broker.port)
         self._online, self._was_online, self._attempts, self._error = True, True, 0, ""
+        self._out_of_date = False
         self._tele_at = time.monotonic()
         link.subscribe(self._downlink.filters(), as_published=True)  # a command published as retained is refused
         self._send_state(link, wire.State(state="online"))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import Client, MQTTMessage
+from paho.mqtt.client import MQTT_LOG_ERR, Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -33,6 +33,10 @@ CONNECT_TIMEOUT_S = 10.0
 MAX_UNPUBACKED = 10
 """paho cannot take up the broker's receive maximum, so it must be the smallest usual one (HiveMQ 10, Mosquitto 20)."""
 SUBSCRIPTION_FAILED = 0x80
+NOT_YET_VALID = 9
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID."""
+EXPIRED = "CERTIFICATE_EXPIRED"
+"""The broker's word (TLS alert 45) for a certificate of ours that has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +72,14 @@ class Up:
 
 @dataclass(frozen=True, slots=True)
 class Down:
-    """The connection has ended or never came about. The last thing a Link ever says."""
+    """The connection has ended or never came about. The last thing a Link ever says.
+
+    `out_of_date`: as it would be if this clock is behind: our certificate has ended, or the broker's has not begun.
+    """
 
     link: Link
     reason: str
+    out_of_date: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +138,7 @@ class Link:
 
     def __init__(self, settings: Settings, sink: Sink) -> None:
         self._settings, self._sink = settings, sink
-        self._reason = ""
+        self._reason, self._out_of_date = "", False
         self._closing = False
         self._wake_out, self._wake_in = socket.socketpair()
         self._wake_out.setblocking(False)
@@ -189,6 +197,7 @@ class Link:
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages = MAX_UNPUBACKED
         client.on_connect = self._on_connect
+        client.on_log = self._on_log
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         client.on_publish = self._on_publish
@@ -208,6 +217,7 @@ class Link:
             if not self._closing:
                 self._loop()
         except Exception as error:  # noqa: BLE001 - whatever a broker or resolver provokes in paho ends only this link
+            self._out_of_date |= getattr(error, "verify_code", 0) == NOT_YET_VALID or EXPIRED in str(error)
             self._reason = self._reason or f"{type(error).__name__}: {error}"
         finally:
             with contextlib.suppress(Exception):
@@ -215,7 +225,7 @@ class Link:
                     sock.close()
             self._wake_in.close()
             self._wake_out.close()
-            self._sink(Down(self, self._reason or "the connection was lost"))
+            self._sink(Down(self, self._reason or "the connection was lost", self._out_of_date))
 
     def _connect(self) -> None:
         settings, broker = self._settings, self._settings.broker
@@ -257,7 +267,13 @@ class Link:
             while self._wake_in.recv(4096):
                 pass
 
+    def _on_log(self, _client: Client, _userdata: Any, level: int, text: str) -> None:
+        """Hear why the broker ended the handshake: paho tells it nowhere else. Only until the connection stands."""
+        if level == MQTT_LOG_ERR and not self._reason:
+            self._reason, self._out_of_date = text, EXPIRED in text
+
     def _on_connect(self, _client: Client, _userdata: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._client.on_log = None
         if reason.is_failure:
             self._reason = f"the broker refused the connection: {reason}"
             return

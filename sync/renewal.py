@@ -1,5 +1,9 @@
 """Renews the station's certificate: at two thirds of its life, or when it has ended, by proof of the key in use.
 
+A clock that is behind shows neither the end of this certificate nor, perhaps, that it is behind: known_time.py sees
+only what is earlier than the certificate. So where the broker and this end find each other's certificates out of date,
+it is renewed after a while in any case; the next one begins later than the clock, which proves the clock lost.
+
 A clock that is wrong must not renew without end: each answer tells central's time, by which alone is judged from then
 on, and after a renewal there is a rest.
 """
@@ -32,7 +36,7 @@ LOOK_S, RETRY_MIN_S, RETRY_MAX_S = 60.0, 60.0, 3600.0
 REST_S = 6 * 3600.0
 """After a renewal nothing is renewed for so long, whatever the clock says."""
 LOST_WAIT_S = 600.0
-"""A station without a clock renews when it has been offline for so long: its certificate may have ended unseen."""
+"""A station whose clock is lost renews when it has been offline for so long: its certificate may have ended unseen."""
 DAY_S = 86_400
 
 
@@ -97,10 +101,11 @@ class Renewal:
         self._told: tuple[float, int] | None = None
         """When central told its time last (monotonic seconds), and what it was."""
 
-    def look(self, now: float, *, online: bool) -> bool:
+    def look(self, now: float, *, online: bool, out_of_date: bool = False) -> bool:
         """Renew where it is time. Says yes once when a new certificate is in use: then the link must be made anew.
 
-        `now`: monotonic seconds. Never raises; failures are logged and tried again.
+        `now`: monotonic seconds; `out_of_date`: a connection has failed because of a certificate's dates. Never raises;
+        failures are logged and tried again.
         """
         if not self._ours:
             return False
@@ -112,13 +117,13 @@ class Renewal:
             return True
         if now >= self._look_at and (self._thread is None or not self._thread.is_alive()):
             self._look_at = now + LOOK_S
-            if self._is_due(now, now - self._offline_since):
+            if self._is_due(now, now - self._offline_since, out_of_date=out_of_date):
                 self._look_at = now + self._pause()
                 self._thread = threading.Thread(target=self._try, args=(now,), name="renewal", daemon=True)
                 self._thread.start()
         return False
 
-    def _is_due(self, now: float, offline_s: float) -> bool:
+    def _is_due(self, now: float, offline_s: float, *, out_of_date: bool) -> bool:
         try:
             identity = self._folder.load()
         except IdentityError as error:
@@ -127,9 +132,8 @@ class Renewal:
         if identity is None:
             return False
         now_s = self._clock() if self._told is None else self._told[1] + now - self._told[0]
-        if now_s < identity.certificate.not_valid_before_utc.timestamp():
-            return offline_s >= LOST_WAIT_S
-        return due(identity.certificate, now_s)
+        behind = out_of_date or now_s < identity.certificate.not_valid_before_utc.timestamp()
+        return (behind and offline_s >= LOST_WAIT_S) or due(identity.certificate, now_s)
 
     def _pause(self) -> float:
         """Return how long to wait before the next try, should this one fail: many stations are due on one day."""

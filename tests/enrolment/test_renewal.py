@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import shutil
 import signal
@@ -373,6 +374,46 @@ def test_after_a_renewal_there_is_a_rest(endpoint: Central, broker: TlsBroker, t
     assert renewal._thread is not thread
 
 
+def test_a_clock_that_is_behind_within_the_certificates_life(
+    endpoint: Central, broker: TlsBroker, tmp_path: Path
+) -> None:
+    """By this clock the certificate is good, by the broker's it has ended: after ten minutes it is renewed.
+
+    The next one begins later than the clock, so that the broker's dates do not count any more.
+    """
+    folder = IdentityFolder(tmp_path / "sync")
+    endpoint.give(folder, now() - 100 * DAY, 90 * DAY)
+    refused = Client(broker.port, "gate-east-1", Papers.of(folder).tls).events[-1]
+    assert isinstance(refused, mqtt.Down)
+    assert refused.out_of_date
+    assert "certificate expired" in refused.reason
+    behind = lambda: time.time() - 90 * 86_400  # noqa: E731 - a clock
+    assert not clock_is_lost(folder.current / "station.pem", behind())
+    renewal, woken = looking(load(tls_toml(tmp_path, broker.port)), behind)
+    assert not any(renewal.look(second * 1.0, online=False, out_of_date=True) for second in range(0, 600, 30))
+    assert renewal._thread is None
+    assert not any(renewal.look(6000.0 + minute * 60.0, online=False) for minute in range(60)), "the network is away"
+    assert renewal._thread is None
+    assert not renewal.look(10_000.0, online=False, out_of_date=True)
+    assert woken.wait(20)
+    assert renewal.look(10_001.0, online=False, out_of_date=True)
+    assert clock_is_lost(folder.current / "station.pem", behind())
+    client = Client(broker.port, "gate-east-1", Papers.of(folder).tls)
+    assert client.up
+    client.close()
+
+
+def test_an_ended_certificate_does_not_wait_where_the_clock_tells(
+    endpoint: Central, broker: TlsBroker, tmp_path: Path
+) -> None:
+    """A station out of a drawer, its clock right: the broker refuses it, and it renews at once."""
+    folder = IdentityFolder(tmp_path / "sync")
+    endpoint.give(folder, now() - 900 * DAY, 90 * DAY)
+    renewal, woken = looking(load(tls_toml(tmp_path, broker.port)), time.time)
+    renewal.look(0.0, online=False, out_of_date=True)
+    assert woken.wait(20)
+
+
 def test_failures_are_said_once_and_tried_again(
     endpoint: Central, broker: TlsBroker, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -468,6 +509,43 @@ def test_a_lost_clock_keeps_nobody_from_the_broker(tmp_path: Path) -> None:
     stranger = authorities.make(tmp_path / "stranger", now())
     (tmp_path / "later.pem").write_text(stranger.server(["127.0.0.1"], key.public_key(), now(), DAY))
     assert "unable to get local issuer" in shake_hands(server, client)
+
+
+@pytest.mark.parametrize(
+    ("begins", "life", "own", "out_of_date"),
+    [(30, 40, True, True), (-40, 30, True, False), (-1, 30, False, False)],
+    ids=["not yet valid", "ended", "a stranger's"],
+)
+def test_only_a_broker_whose_certificate_has_not_begun_shows_a_clock_behind(
+    tmp_path: Path, begins: int, life: int, own: bool, out_of_date: bool
+) -> None:
+    """One that has ended, and one of another authority, say nothing about this clock."""
+    authority, stranger = (authorities.make(tmp_path / name, now()) for name in ("authority", "stranger"))
+    key = ec.generate_private_key(ec.SECP256R1())
+    write_private(tmp_path / "key", key)
+    maker = authority if own else stranger
+    (tmp_path / "broker.pem").write_text(
+        maker.server(["127.0.0.1"], key.public_key(), now() + begins * DAY, life * DAY)
+    )
+    (tmp_path / "ca.pem").write_text(authority.pem)
+    (tmp_path / "station.pem").write_text(authority.client("gate-east-1", key.public_key(), now(), DAY))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(tmp_path / "broker.pem", tmp_path / "key")
+
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with contextlib.suppress(OSError):
+            context.wrap_socket(connection, server_side=True).close()
+        connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        tls = TlsConfig(ca=tmp_path / "ca.pem", cert=tmp_path / "station.pem", key=tmp_path / "key")
+        down = Client(listener.getsockname()[1], "gate-east-1", tls).events[-1]
+        thread.join(10)
+    assert isinstance(down, mqtt.Down)
+    assert down.out_of_date is out_of_date
 
 
 def test_a_strange_answer_changes_nothing(endpoint: Central, folder: IdentityFolder) -> None:
