@@ -138,24 +138,6 @@ def test_a_damaged_sync_db_is_set_aside(tmp_path: Path, caplog: pytest.LogCaptur
     store.close()
 
 
-def test_a_new_sync_db_goes_on_counting_where_the_old_one_was(tmp_path: Path) -> None:
-    """The station asks for rows after the last one it has read: a fresh file must not begin below that."""
-    last = 0
-    for text in (b"one", b"two"):
-        store = SyncStore(tmp_path)
-        store.put_document("t/1", "policy", text)
-        store.close()
-        store = SyncStore(tmp_path)
-        store.put_document("t/2", "policy", text + b"!")
-        numbers = [n for (n,) in store._connection.execute("SELECT id FROM inbox ORDER BY id")]
-        store.close()
-        assert numbers[0] > last
-        assert numbers[1] == numbers[0] + 1, "only a new file jumps"
-        last = numbers[1]
-        for path in tmp_path.iterdir():
-            path.unlink()
-
-
 def test_the_inbox_keeps_the_newest_of_each_topic_once(tmp_path: Path) -> None:
     """The same text is stored once, a new text replaces the old one of its topic, other topics stay."""
     store = SyncStore(tmp_path)
