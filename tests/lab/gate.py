@@ -11,7 +11,7 @@ from typing import TypeVar
 from station.core.events import Event, Kind, decode
 from station.core.lane import LaneState
 from tests.demo.audit import unexplained_edges
-from tests.lab.machine import Machine, disk_of
+from tests.lab.machine import LabError, Machine, disk_of
 from tests.lab.papers import CONTACT, GUARD, PIN, RELAY, Papers
 from tests.system import fault_matrix
 
@@ -21,6 +21,7 @@ READY_S, SOON_S = 900.0, 180.0
 """Everything is emulated: times here only end a wait that would never end."""
 RISE_US = 10_000_000
 """Between decision and relay lies a COMMIT; the first one after a start took the emulated machine over two seconds."""
+PARTS = "lab-rig lab-wires lab-relay-watch lab-scene"
 OVER_S = 20.0
 """Unlocked for so long at most, see tests/lab/papers.py, and then some."""
 
@@ -58,8 +59,16 @@ class Gate:
         self.ready()
 
     def ready(self) -> None:
-        """Wait until the station says that it is ready."""
+        """Wait until the station says that it is ready. Raises LabError where the lab's parts are not there.
+
+        Without them a trial would say something of the lab alone: an unwired fire input is a cut wire, which opens.
+        """
         until(lambda: self.unit("ActiveState") == "active", READY_S, "gate-station is ready")
+        missing = self.machine.run(
+            f"systemctl is-active {PARTS} >/dev/null || systemctl --no-pager status {PARTS} || true"
+        )
+        if missing:
+            raise LabError(f"parts of the lab are not there, which is no fault of the station:\n{missing}")
 
     def cut(self, seed: int) -> str:
         """Cut the power and keep what the watcher had told by then."""

@@ -1,7 +1,12 @@
 #!/bin/sh
 # The simulated parts, before anything of the station runs; and what the technician brought, on the first boot.
 set -eu
-rig up
+# The lab waits 30 s for the thermometer's bus, which a busy host may need longer for. Without the parts no wire holds its
+# line: a fire panel that is not there is a cut wire, and the station opens, rightly.
+for turn in 1 2 3 4 5 6; do
+    rig up && break
+    [ "$turn" -lt 6 ]
+done
 rig temp 22.0 21.0
 config=/dev/disk/by-label/lab-config
 if [ -e "$config" ] && [ ! -e /var/lib/lab-config-taken ]; then
