@@ -10,7 +10,8 @@ relay when this table hears of them (drivers/inputs.py); the table keeps the rec
 
 A lock that falls shut too early would belie what was promised. The exit button releases the relay for its whole time,
 whatever the table commands (drivers/outputs.py), and who is let in while the door stands open (OPEN_UNLOCKED) may reach
-it when it has just fallen shut. So a door that shuts before such a time is over is UNLOCKED until then.
+it when it has just fallen shut. So a door that is to be locked before such a time is over is UNLOCKED until then, and
+one that is blocked remembers that somebody may still leave.
 
 A door without a feedback of its bolt is told at once that the bolt moved (station/doorway.py), so that one table serves
 both. Commands are returned in the order in which they must be carried out. Times are monotonic microseconds.
@@ -99,6 +100,13 @@ class DoorTimes:
     held_us: int
     bolt_us: int = 1_500_000
     ajar_us: int = 10_000_000
+    exit_us: int | None = None
+    """How long the exit button itself holds the relay; None: `unlock_us`."""
+
+    @property
+    def exit(self) -> int:
+        """Return how long the exit button holds the relay."""
+        return self.unlock_us if self.exit_us is None else self.exit_us
 
     def of(self, limit: Limit) -> int:
         """Return the duration of a limit."""
@@ -284,21 +292,23 @@ IGNORED = frozenset(
 def handle(door: Door, event: DoorEvent, now_us: int, times: DoorTimes) -> tuple[Door, tuple[DoorCommand, ...]]:
     """Return the door after an event, and what must be done."""
     is_open = _SAYS.get(event, door.is_open)
-    exit_until = now_us + times.unlock_us if event is E.REX else door.exit_until_us
+    exit_until = now_us + times.exit if event is E.REX else door.exit_until_us
     row = TABLE.get((door.state, event))
     if row is None:
         return replace(door, is_open=is_open, exit_until_us=exit_until), ()
-    if event is E.CLOSED and (until := _unlocked_until(door)) > now_us:
-        commands = tuple(command for command in row.commands if command is not C.LOCK)
-        return Door(S.UNLOCKED, until, is_open, exit_until), commands
     deadline = now_us + times.of(row.limit) if row.limit else None
+    if row.next is S.RELOCKING and (until := max(exit_until, _granted_until(door))) > now_us:
+        # What the exit button holds is locked behind it (drivers/outputs.py); what a grant holds is locked at its end.
+        commands = row.commands if until == exit_until else tuple(c for c in row.commands if c is not C.LOCK)
+        return Door(S.UNLOCKED, until, is_open, exit_until), commands
+    if row.next is S.OUT_OF_SERVICE and deadline is None and exit_until > now_us:
+        deadline = exit_until
     return Door(row.next, deadline, is_open, exit_until), row.commands
 
 
-def _unlocked_until(door: Door) -> int:
-    """Return until when an open door is to be unlocked, should it fall shut now."""
-    granted = door.deadline_us if door.state in _UNLOCKED_OPEN else None
-    return max(door.exit_until_us, granted or 0)
+def _granted_until(door: Door) -> int:
+    """Return until when somebody let in at an open door may reach it, should it fall shut now."""
+    return door.deadline_us or 0 if door.state in _UNLOCKED_OPEN else 0
 
 
 def resume(door: Door) -> DoorEvent:

@@ -295,7 +295,7 @@ def test_a_schedule_holds_the_door_open():
     door, done = after(E.OPENED, E.GRANT, E.REX, E.DEADLINE, door=door)
     assert (door.state, door.alarm, done) == (S.HOLD_OPEN, None, [C.PASSED, C.SHUT, C.NOTE_REX])
     assert after(resume(door), door=door)[0].state is S.OPEN
-    door, done = after(E.CLOSED, E.RESUME_SHUT, door=door)
+    door, done = after(E.CLOSED, E.RESUME_SHUT, door=door, now_us=TIMES.unlock_us)
     assert (door.state, done) == (S.LOCKED, [C.LOCK])
 
 
@@ -306,7 +306,7 @@ def test_a_blocked_lane_lets_nobody_in_but_everybody_out():
     assert after(E.GRANT, door=door)[1] == [C.LOCK, C.NOT_UNLOCKED]
     leaving, done = after(E.REX, door=door, now_us=3)
     assert (leaving.deadline_us, done) == (3 + TIMES.unlock_us, [C.UNLOCK, C.NOTE_REX])
-    left, done = after(E.DEADLINE, door=leaving)
+    left, done = after(E.DEADLINE, door=leaving, now_us=3 + TIMES.unlock_us)
     assert (left.state, left.deadline_us, done) == (S.OUT_OF_SERVICE, None, [C.LOCK])
     assert after(E.FIRE, door=door)[0].state is S.RELEASED
 
@@ -398,7 +398,7 @@ class GateMachine(RuleBasedStateMachine):
         super().__init__()
         self.lane, self.door, self.now_us = Lane(), Door(), 0
         self.unlocked, self.lock_by_us = False, 0
-        self.exit_until_us, self.exit_ended = 0, False
+        self.exit_until_us = 0
         self.committed, self.recorded = 0, 0
         self.commits_work, self.relay_works = True, True
         self.lock_sticks = False
@@ -432,7 +432,6 @@ class GateMachine(RuleBasedStateMachine):
 
     def tell_door(self, event: DoorEvent) -> None:
         """Carry an event to the door; its bolt follows at once unless it sticks."""
-        self.exit_ended |= event in (E.PULSE, E.RELAY_FAILED, E.RESUME_SHUT, E.RESUME_OPEN)
         self.door, commands = handle(self.door, event, self.now_us, TIMES)
         for command in commands:
             if command is C.UNLOCK:
@@ -508,7 +507,7 @@ class GateMachine(RuleBasedStateMachine):
     def door_input(self, event: DoorEvent) -> None:
         """A contact or button changes, in any order; the button releases the relay by itself (drivers/outputs.py)."""
         if event is E.REX:
-            self.exit_until_us, self.exit_ended = self.now_us + TIMES.unlock_us, False
+            self.exit_until_us = self.now_us + TIMES.unlock_us
         self.tell_door(event)
 
     @precondition(lambda self: self.door.state in LASTING)
@@ -547,9 +546,10 @@ class GateMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_an_exit_releases_is_not_called_locked(self) -> None:
-        """While the button releases the relay, an opening is no alarm and a bolt that stays in no fault."""
-        if self.now_us < self.exit_until_us and not self.exit_ended:
+        """While the button releases the relay, an opening is no alarm, a bolt that stays in no fault, a block no lock."""
+        if self.now_us < self.exit_until_us:
             assert self.door.state not in (S.LOCKED, S.RELOCKING, S.AJAR)
+            assert self.door.state is not S.OUT_OF_SERVICE or self.door.deadline_us == self.exit_until_us
 
     @invariant()
     def a_commit_never_waits(self) -> None:

@@ -412,3 +412,91 @@ def test_secured_means_shut_locked_and_latched(make):
     assert not door.doorway.secured
     door.input(I.BOLT_THROWN)
     assert door.doorway.secured
+
+
+# --- what the bolt has said before, what the exit button still holds --------------------------------------------------
+
+
+def test_a_bolt_that_was_thrown_all_along(make):
+    """At the start, after a block and after a fire nothing of the bolt is new: the door is locked, and nothing rings."""
+    door = make("contact", "bolt", "block")
+    assert (door.state, door.doorway.secured) == ("locked", True)
+    door.input(I.BLOCKED, I.UNBLOCKED)
+    door.let(13)
+    assert (door.state, door.doorway.secured, door.recorded()) == ("locked", True, [])
+
+
+def test_a_bolt_thrown_a_moment_before_the_exit_ends(make):
+    """The outputs lock by themselves when the button's time is over; that the gate hears of it first rings nothing."""
+    door = make("contact", "bolt", "rex")
+    door.input(I.REX, I.BOLT_WITHDRAWN, I.DOOR_OPENED, I.REX_RELEASED)
+    door.let(2)
+    door.input(I.DOOR_CLOSED)
+    door.let(2.9)
+    door.input(I.BOLT_THROWN)
+    door.let(13)
+    assert (door.state, door.ringing) == ("locked", set())
+
+
+def test_several_leave_by_one_press(make):
+    """A counted door is open for the button's whole time: no tailgating, and no other door of a sluice meanwhile."""
+    door = make("passage", "rex")
+    door.input(I.REX, I.REX_RELEASED, I.PASSAGE)
+    assert not door.doorway.secured
+    door.let(1)
+    door.input(I.PASSAGE)
+    assert (door.ringing, door.doorway.secured) == (set(), False)
+    door.let(4)
+    assert (door.state, door.doorway.secured) == ("locked", True)
+
+
+def test_the_one_let_in_and_the_one_who_leaves(make):
+    """Whoever is let in while the button lasts is counted once; who leaves behind them is no tailgater."""
+    door = make("passage", "rex")
+    door.input(I.REX, I.REX_RELEASED)
+    door.grant()
+    door.input(I.PASSAGE, I.PASSAGE)
+    assert (door.told[:2], door.ringing) == ([PASSED, SHUT], set())
+
+
+def test_a_pulse_is_over_with_the_passage(make):
+    """The control behind a pulsed relay locks by itself: what comes after the pulse is tailgating."""
+    door = make("passage", "rex", relay=RelayConfig(pin=17, drive="pulse"), kind="turnstile")
+    door.input(I.REX, I.REX_RELEASED)
+    door.let(1)
+    door.input(I.PASSAGE)
+    assert door.state == "locked"
+    door.input(I.PASSAGE)
+    assert door.ringing == {"tailgating"}
+
+
+def test_who_leaves_while_the_lane_is_blocked(make):
+    """A block does not shut the exit's time: nobody calls the door secured, and an opening after it is no break-in."""
+    door = make("contact", "rex", "block")
+    door.input(I.REX, I.REX_RELEASED, I.BLOCKED)
+    assert (door.state, door.doorway.secured) == ("out-of-service", False)
+    door.grant()
+    assert not door.doorway.secured
+    door.let(1)
+    door.input(I.UNBLOCKED)
+    door.let(1)
+    door.input(I.DOOR_OPENED)
+    assert (door.state, door.ringing) == ("open", set())
+
+
+def test_a_block_is_secured_when_the_exit_is_over(make):
+    """After the button's time the blocked door is as good as locked."""
+    door = make("contact", "rex", "block")
+    door.input(I.REX, I.REX_RELEASED, I.BLOCKED)
+    door.let(5)
+    assert (door.state, door.doorway.secured) == ("out-of-service", True)
+
+
+def test_the_button_behind_a_passage_rings_nothing(make):
+    """Somebody let in has gone through the beam; who leaves by the button while the door is open is not counted."""
+    door = make("contact", "passage", "rex")
+    door.grant()
+    door.input(I.DOOR_OPENED, I.PASSAGE, I.REX, I.REX_RELEASED, I.DOOR_CLOSED)
+    assert door.state == "unlocked"
+    door.input(I.DOOR_OPENED, I.PASSAGE)
+    assert door.ringing == set()
