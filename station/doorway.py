@@ -34,7 +34,7 @@ _TOLD = {
     DoorCommand.NOT_UNLOCKED: LaneEvent.RELAY_FAILED,
 }
 _LOCKED, _UNLOCKED = DoorState.LOCKED, DoorState.UNLOCKED
-"""By names of their own: Python 3.11 takes 0.2 us to find a member by its enumeration, and a passage takes six steps."""
+"""By names of their own: Python 3.11 takes 0.2 us to find a member by its enumeration; a passage takes six steps."""
 _MOMENT_US = 10_000_000
 """How long an alarm rings that tells of a moment and not of a state."""
 _PERMITTED = (DoorState.UNLOCKING, DoorState.UNLOCKED, DoorState.OPEN, DoorState.OPEN_UNLOCKED)

@@ -31,6 +31,7 @@ from station.let_in import LetIn
 from station.payloads import holders
 from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
+from station.turn import Turn
 from station.watcher import HeldUp, Reading, Watcher, most_telling, passes_among
 
 IMITATED = frozenset({Reason.LIVE_STALE, Reason.LIVE_REPLAYED, Reason.LIVE_WRONG_NONCE, Reason.PASSBACK})
@@ -83,9 +84,7 @@ class LaneFlow:
         self._measured: tuple[TemperatureReading, Baseline | None] | None = None
         """A result that waits until another door is shut."""
         self._measuring_since_us = 0
-        self.turn = 0
-        """Counts the people whose passes were taken up, so that what a guard does is meant for who is here."""
-        self._whose = b""
+        self.turn = Turn(self.now())
         self._judge = Judge(site, around)
         self.record = LaneRecord(config.id, site.direction, around.recorder, around.register, around.personal)
         self._recorded = False
@@ -172,6 +171,9 @@ class LaneFlow:
             case Rejected(reason=Reason.TIME_CODE_REFUSED) as rejected:
                 self._refuse_time(rejected, item.text, signed=False)
             case Rejected() as rejected:
+                if item.text.startswith(scan.OUR_PREFIXES):  # somebody's pass, though no good one; not a poster
+                    of = rejected.credential.cti if rejected.credential else item.text.encode(errors="replace")
+                    self._displace(of, now)
                 self._decided(self._judge.refuse(rejected), item.text, signed=False)
             case TimeCode() as code:
                 self._hear_time(code)
@@ -189,12 +191,11 @@ class LaneFlow:
             self._shown = now
         self._decided(verdict, credential.cti.hex(), signed=True)
 
-    def _displace(self, cti: bytes, now: Instant) -> None:
+    def _displace(self, whose: bytes, now: Instant) -> None:
         """Begin with another person; whoever is still measured, or waits for the guard, is recorded as displaced."""
-        same = cti == self._whose
-        if self.lane.state in _PENDING or (self.lane.state is LaneState.REFERRED and not same):
+        another = self.turn.comes(whose, now, free=self.lane.state is _IDLE)
+        if self.lane.state in _PENDING or (self.lane.state is LaneState.REFERRED and another):
             self.record.ended("displaced", self.lane.decision, now)
-        self.turn, self._whose = self.turn + (not same), cti
 
     def _hear_time(self, code: TimeCode) -> None:
         if not self._around.told_time(code):
@@ -203,6 +204,7 @@ class LaneFlow:
 
     def _refuse_time(self, wrong: Rejected, what: str, *, signed: bool) -> None:
         """Show that a time code was not accepted; nobody waits for a guard, for it is the guard who showed it."""
+        self._displace(b"", self.now())
         self._decided(replace(self._judge.refuse(wrong), outcome=Outcome.DENY), what, signed=signed)
 
     # --- temperature -----------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class GuardDesk:
             return GuardAnswer(accepted=False, text=text("answer-no-lane"))
         if request.duress:
             self._recorder.alarm_silently(request.lane, request.operator, self._clock.now())
-        if request.turn not in (None, flow.turn):
+        if request.turn not in (None, flow.turn.number):
             return GuardAnswer(accepted=False, text=text("answer-someone-else"))
         by = Operator(request.operator, request.why, request.duress)
         if request.verb is GuardVerb.DISMISS:
@@ -85,7 +85,7 @@ class GuardDesk:
             return GuardAnswer(accepted=False, text=text("answer-interlocked"))
         if entry.duress:
             self._recorder.alarm_silently(entry.lane, entry.operator, self._clock.now())
-        if entry.turn not in (None, flow.turn):
+        if entry.turn not in (None, flow.turn.number):
             return GuardAnswer(accepted=False, text=text("answer-someone-else"))
         decision = by_hand.measured(flow, Operator(entry.operator, duress=entry.duress), entry.celsius)
         if decision is None:

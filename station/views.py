@@ -87,7 +87,7 @@ def lane_view(flow: LaneFlow, since_us: int, number: str = "") -> LaneView:
         local=decision is not None and decision.local,
         forgivable=decision is not None and decision.reason in FORGIVABLE,
         by_hand=awaits_reading(flow),
-        turn=flow.turn,
+        turn=flow.turn.number,
     )
 
 

@@ -48,7 +48,7 @@ class DoorBench:
         self.told: list[LaneEvent] = []
         self.doorway.start()
         if "bolt" in inputs:
-            self.input(InputKind.BOLT_THROWN)  # before the contact, as drivers/inputs.py tells it: a bolt settles sooner
+            self.input(InputKind.BOLT_THROWN)  # before the contact, as the inputs worker tells it: it settles sooner
         if "contact" in inputs:
             self.input(InputKind.DOOR_CLOSED)
 

@@ -418,7 +418,7 @@ def test_secured_means_shut_locked_and_latched(make):
 
 
 def test_a_bolt_that_was_thrown_all_along(make):
-    """At the start, after a block and after a fire nothing of the bolt is new: the door is locked, and nothing rings."""
+    """At the start, after a block and after a fire nothing of the bolt is new: the door is locked and silent."""
     door = make("contact", "bolt", "block")
     assert (door.state, door.doorway.secured) == ("locked", True)
     door.input(I.BLOCKED, I.UNBLOCKED)

@@ -9,9 +9,11 @@ import pytest
 from station.core.events import Kind
 from station.core.lane import LaneState
 from station.core.model import Band, Direction, TemperatureReading
+from station.core.timecode import PREFIX
 from station.guard_desk import GuardDesk
 from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb, HandReading
 from station.ports import InputKind
+from station.turn import Turn
 from station.views import lane_view
 from station.wording import text
 from tests.core.issuing import pass_text, rule
@@ -93,6 +95,46 @@ def test_a_refusal_that_has_gone_from_the_screen_can_still_be_opened_for(lane):
     assert lane.energised
 
 
+@pytest.mark.parametrize("shown", ["EP1:NOTAPASS", "EL1:NOTAPASS"])
+def test_somebody_with_a_bad_pass_between_is_somebody(lane, shown):
+    """What is begun for whoever shows a pass that cannot be verified is not done for the one who was there before."""
+    referred(lane, FIRST)
+    lane.let(200)
+    lane.show(shown)
+    turn = turn_of(lane)
+    lane.let(5)
+    referred(lane, FIRST)
+    assert ask(lane, GuardRequest(GuardVerb.OPEN, "lane", "g07", "checked", Future(), turn=turn)) == ELSEWHERE
+    assert not lane.energised
+
+
+def test_two_with_bad_passes_are_two(lane):
+    """Of two passes that cannot be verified the second is somebody else; the same one again is not."""
+    turns = []
+    for shown in ("EP1:NOTAPASS", "EP1:NEITHER", "EP1:NEITHER"):
+        lane.show(shown)
+        lane.let(10)
+        turns.append(turn_of(lane))
+    assert (turns[1] - turns[0], turns[2] - turns[1]) == (1, 0)
+
+
+def test_who_comes_back_to_a_free_lane_is_new(lane):
+    """What a guard begins with nobody at the lane, for somebody without a pass, is not done for who came before."""
+    referred(lane, FIRST)
+    lane.let(400)
+    turn = turn_of(lane)
+    referred(lane, FIRST)
+    assert ask(lane, GuardRequest(GuardVerb.OPEN, "lane", "g07", "checked", Future(), turn=turn)) == ELSEWHERE
+
+
+def test_a_restart_gives_no_turn_again(make_lane):
+    """A screen that was open over a restart names a turn that nobody has now."""
+    first = make_lane(papers(WELCOME), Direction.IN)
+    turn = turn_of(first)
+    first.let(30)
+    assert Turn(first.clock.now()).number > turn
+
+
 # --- who waits for the guard -----------------------------------------------------------------------------------------
 
 
@@ -113,6 +155,13 @@ def test_a_referral_that_is_displaced_is_recorded(lane):
     of = lane.events(Kind.DECISION)[-1].seq
     referred(lane, NEXT)
     assert [(e.payload["what"], e.payload["of"]) for e in lane.events(Kind.PASSAGE)] == [("displaced", of)]
+
+
+def test_a_time_code_that_is_refused_displaces_on_the_record(lane):
+    """A guard's code that is no good takes the screen: who waited is gone from it, and that is recorded."""
+    referred(lane, FIRST)
+    lane.show(f"{PREFIX}NOTACODE")
+    assert [event.payload["what"] for event in lane.events(Kind.PASSAGE)] == ["displaced"]
 
 
 def test_the_same_person_again_displaces_nobody(lane):

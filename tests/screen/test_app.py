@@ -11,6 +11,7 @@ import pytest
 
 from station import guards
 from station.config import ScreenConfig
+from station.core.door import DoorState
 from station.core.signals import PATTERNS
 from station.guard_screen import GuardAnswer, GuardRequest, GuardVerb, HandReading, SignInAttempt
 from station.ports import DeviceFault
@@ -52,6 +53,14 @@ def test_every_shape_is_drawn():
     for signal, pattern in PATTERNS.items():
         assert f'<symbol id="{pattern.shape}"' in html
         assert f'"{signal.value}": [' in script
+
+
+def test_every_state_of_the_door_has_its_words():
+    """The guard reads what the door does in Chinese and English, whatever state it is in."""
+    script = files("station.screen").joinpath("static", "words.js").read_text(encoding="utf-8")
+    doors = script.partition("DOORS = {")[2].partition("};")[0]
+    said = dict(re.findall(r'"([a-z-]+)": \["([^"]*[\u4e00-\u9fff][^"]*)", "[^"]+"\]', doors))
+    assert set(said) == set(DoorState)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/fonts/build.py", "/gate.css/..%2f..%2fapp.py", "/../app.py", "/docs"])

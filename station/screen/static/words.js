@@ -5,11 +5,15 @@ export const SIGNALS = {
   "alarm": ["报警", "Alarm"], "evacuate": ["紧急疏散", "Evacuate"], "out-of-service": ["停用", "Out of service"],
 };
 export const DOORS = {
-  "starting": ["等待门磁", "starting"], "locked": ["已锁", "locked"], "unlocked": ["已开锁", "unlocked"], "open": ["门开着", "open"],
-  "held-open": ["门未关上！", "held open!"], "forced-open": ["门被强行打开！", "forced open!"],
-  "released-by-fire": ["消防释放", "released by fire alarm"],
+  "starting": ["等待门磁", "starting"], "locked": ["已锁", "locked"],
+  "unlocking": ["正在开锁", "unlocking"], "unlocked": ["已开锁", "unlocked"], "relocking": ["正在上锁", "locking"],
+  "open": ["门开着", "open"], "open-unlocked": ["门开着，可通行", "open, somebody was let in"],
+  "propped-open": ["门开得太久", "open for too long"], "held-open": ["门未关上！", "held open!"],
+  "forced-open": ["门被强行打开！", "forced open!"], "ajar": ["门未锁住！", "shut, but not latched!"],
+  "lock-failed": ["门锁故障！", "the lock does not move!"], "hold-open": ["按时段常开", "held open by schedule"],
+  "out-of-service": ["暂停使用", "out of service"], "released-by-fire": ["消防释放", "released by fire alarm"],
 };
-export const URGENT_DOORS = ["held-open", "forced-open", "released-by-fire"];
+export const URGENT_DOORS = ["held-open", "forced-open", "ajar", "lock-failed", "released-by-fire"];
 export const DIRECTIONS = { in: ["进", "in"], out: ["出", "out"] };
 export const OUTCOMES = {
   grant: ["arrow", "good", "放行 granted"], deny: ["cross", "bad", "不放行 refused"],
