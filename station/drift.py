@@ -27,7 +27,7 @@ def calibration_of(config: ThermometerConfig) -> Calibration:
 def figures(calibration: Calibration, usual: Baseline, today: dt.date) -> Text:
     """Say how old the calibration is, and how far the mean of normal readings is from where it was after it."""
     age = calibration.age_days(today)
-    since = usual.under(calibration.day).drift_c()
+    since = usual.under(calibration).drift_c()
     drift = "?" if since is None else f"{since:+.1f}"
     return told("calibration-never", drift=drift) if age is None else told("calibration-age", days=age, drift=drift)
 

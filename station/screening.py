@@ -112,7 +112,7 @@ class ScreeningWorker:
         reading = self._tended(self._screen) or TemperatureReading(Band.FAULT)
         usual = None
         if reading.band is Band.NORMAL and reading.estimate_c is not None:
-            usual = self._baseline.heard(reading.estimate_c, self._rule or Relative(), self._calibration.day)
+            usual = self._baseline.heard(reading.estimate_c, self._rule or Relative(), self._calibration)
             self._baseline = usual
         self._put(Screened(self._lane, token, reading, usual))
 
@@ -143,7 +143,7 @@ class ScreeningWorker:
         for _ in range(self._config.samples - 1):
             self._stopping.wait(self._config.interval_s)
             samples.append(self._sample())
-        raised_c = threshold(self._baseline, self._rule, self._config.raised_c, self._calibration.day)
+        raised_c = threshold(self._baseline, self._rule, self._config.raised_c, self._calibration)
         limits = FeverLimits(raised_c, self._config.cold_c)
         return estimate(samples, limits, self._config.seen, self._correction, self._calibration, self._background())
 

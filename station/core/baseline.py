@@ -41,12 +41,12 @@ class Relative:
 class Baseline:
     """The last normal estimates, oldest first, degrees Celsius, and the mean at the first moment there were enough.
 
-    `anchor_c` belongs to the calibration of `anchor_day`; another calibration makes a new one.
+    Both belong to the calibration with the mark `calibrated`; another calibration begins anew.
     """
 
     values: tuple[float, ...] = ()
     anchor_c: float | None = None
-    anchor_day: date | None = None
+    calibrated: str = ""
 
     def mean(self) -> float | None:
         """Return the mean without the extremes, degrees Celsius; None without values."""
@@ -55,13 +55,13 @@ class Baseline:
         cut = int(len(self.values) * TRIMMED)
         return fmean(sorted(self.values)[cut : len(self.values) - cut])
 
-    def under(self, calibrated: date | None) -> Baseline:
-        """Return what of it counts under the calibration of that day: an empty one where it belongs to another."""
-        return self if calibrated == self.anchor_day else Baseline(anchor_day=calibrated)
+    def under(self, calibration: Calibration) -> Baseline:
+        """Return what of it counts under a calibration: an empty one where it belongs to another."""
+        return self if calibration.mark == self.calibrated else Baseline(calibrated=calibration.mark)
 
-    def heard(self, estimate_c: float, rule: Relative, calibrated: date | None) -> Baseline:
+    def heard(self, estimate_c: float, rule: Relative, calibration: Calibration) -> Baseline:
         """Return the state after one more normal estimate; a new calibration begins anew."""
-        before = self.under(calibrated)
+        before = self.under(calibration)
         after = replace(before, values=(*before.values, round(estimate_c, 2))[-rule.last :])
         return replace(after, anchor_c=after.mean()) if after.anchor_c is None and rule.ready(after) else after
 
@@ -77,8 +77,7 @@ class Baseline:
 
     def encode(self) -> bytes:
         """Return the state as it is stored."""
-        day = self.anchor_day.isoformat() if self.anchor_day else None
-        return json.dumps({"values": self.values, "anchor": self.anchor_c, "day": day}).encode()
+        return json.dumps({"values": self.values, "anchor": self.anchor_c, "calibrated": self.calibrated}).encode()
 
 
 def decode(raw: bytes | None) -> Baseline:
@@ -86,8 +85,8 @@ def decode(raw: bytes | None) -> Baseline:
     try:
         stored = json.loads(raw or b"{}")
         values = tuple(float(value) for value in stored.get("values", ()))
-        anchor, day = stored.get("anchor"), stored.get("day")
-        found = Baseline(values, None if anchor is None else float(anchor), date.fromisoformat(day) if day else None)
+        anchor = stored.get("anchor")
+        found = Baseline(values, None if anchor is None else float(anchor), str(stored.get("calibrated", "")))
     except (ValueError, TypeError, AttributeError):
         return Baseline()
     sound = all(math.isfinite(value) for value in (*found.values, found.anchor_c or 0.0))
@@ -98,15 +97,15 @@ def doubt(calibration: Calibration, baseline: Baseline, today: date) -> str:
     """Return why the calibration is no longer to be trusted ("old", "drift"); empty where nothing speaks against it."""
     if calibration.due(today):
         return "old"
-    return "drift" if baseline.under(calibration.day).drifted() else ""
+    return "drift" if baseline.under(calibration).drifted() else ""
 
 
-def threshold(baseline: Baseline, rule: Relative | None, fixed_c: float, calibrated: date | None) -> float:
+def threshold(baseline: Baseline, rule: Relative | None, fixed_c: float, calibration: Calibration) -> float:
     """Return from which temperature a reading is raised, degrees Celsius: relative where rule and values allow.
 
-    `calibrated`: the day of the calibration in force; what was usual under another does not count.
+    What was usual under another calibration than the one in force does not count.
     """
-    counting = baseline.under(calibrated)
+    counting = baseline.under(calibration)
     mean = counting.mean()
     if rule is None or mean is None or not rule.ready(counting):
         return fixed_c

@@ -51,6 +51,11 @@ class Calibration:
         (shown, true), (other_shown, other_true) = self.points
         return (other_true - true) / (other_shown - shown)
 
+    @property
+    def mark(self) -> str:
+        """What tells this calibration from others, also from one of the same day; empty for the factory's."""
+        return " ".join([self.day.isoformat(), *(f"{s!r}={t!r}" for s, t in self.points)]) if self.day else ""
+
     def apply(self, shown_c: float) -> float:
         """Return the true temperature for what the sensor shows, degrees Celsius."""
         if not self.points:

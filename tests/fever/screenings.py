@@ -69,7 +69,7 @@ def _at_gate(site: Site, people: int, chance: random.Random) -> list[Case]:
             figure = NOBODY if reading.estimate_c is None else reading.estimate_c
             cases.append(Case(person.ill, first, calibrated, patient, figure, figure - mean, tries, reading.band))
         elif reading.estimate_c is not None:
-            usual = usual.heard(reading.estimate_c, RULE, calibration.day)
+            usual = usual.heard(reading.estimate_c, RULE, calibration)
     return cases
 
 

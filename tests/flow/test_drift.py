@@ -9,6 +9,7 @@ import pytest
 
 from station.config import parse
 from station.core.baseline import Baseline, Relative
+from station.core.calibration import Calibration
 from station.core.model import ClockState, Instant
 from station.doctor import device_probes
 from station.doctor.findings import find
@@ -47,12 +48,12 @@ def on(day: dt.date, state: ClockState = ClockState.TRUSTED) -> Instant:
     return Instant(round(noon.timestamp() * 1e6), 0, state)
 
 
-def usual(*means: float, day: dt.date | None = DAY) -> Baseline:
-    """What is usual after so many stretches of readings."""
-    state = Baseline()
+def usual(*means: float, day: dt.date = DAY) -> Baseline:
+    """What is usual after so many stretches of readings, under the calibration of that day."""
+    state, calibration = Baseline(), Calibration(day, ((35.0, 35.2),))
     for mean in means:
         for _ in range(100):
-            state = state.heard(mean, Relative(), day)
+            state = state.heard(mean, Relative(), calibration)
     return state
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from datetime import date
 
 import pytest
 
@@ -153,11 +152,11 @@ def test_a_raised_threshold_follows_what_is_usual(start):
     ("shown", "usual_c", "band"), [(36.0, 33.0, Band.NORMAL), (37.2, 38.5, Band.RAISED)], ids=["too-low", "too-high"]
 )
 def test_a_new_calibration_begins_with_the_fixed_threshold(start, shown, usual_c, band):
-    """What was usual under an older calibration judges nobody: neither holds people back nor lets a fever pass.
+    """What was usual under another calibration, of the same day even, judges nobody: neither holds people back nor lets a fever pass.
 
     Held against it, everybody would be raised here, no reading would be normal, and nothing would ever replace it.
     """
-    before = Baseline((usual_c,) * 40, usual_c, date(2026, 1, 1))
+    before = Baseline((usual_c,) * 40, usual_c, "2026-03-01 35.0=34.0")
     record = CalibrationConfig(date="2026-03-01", points=((35.0, 35.5),))
     relative = BaselineConfig(offset_c=0.8, floor_c=33.0)
     lane = start(Scripted([shown]), None, before, baseline=relative, calibration=record)
@@ -165,13 +164,13 @@ def test_a_new_calibration_begins_with_the_fixed_threshold(start, shown, usual_c
 
 
 def test_what_is_usual_grows_with_each_normal_reading(start):
-    """Each normal reading adds its estimate to the state that the station started with, under the calibration's day."""
+    """Each normal reading adds its estimate to the state that the station started with, under the calibration."""
     record = CalibrationConfig(date="2026-03-01", points=((35.0, 35.5),))
-    lane = start(Scripted([36.0]), None, Baseline((36.4,), anchor_day=date(2026, 3, 1)), calibration=record)
+    lane = start(Scripted([36.0]), None, Baseline((36.4,), calibrated=record.record().mark), calibration=record)
     lane.screen()
     usual = lane.screen().baseline
     assert usual is not None
-    assert (usual.values, usual.anchor_day) == ((36.4, 36.5, 36.5), date(2026, 3, 1))
+    assert (usual.values, usual.calibrated) == ((36.4, 36.5, 36.5), "2026-03-01 35.0=35.5")
 
 
 @pytest.mark.parametrize(
