@@ -152,7 +152,7 @@ def test_a_raised_threshold_follows_what_is_usual(start):
     ("shown", "usual_c", "band"), [(36.0, 33.0, Band.NORMAL), (37.2, 38.5, Band.RAISED)], ids=["too-low", "too-high"]
 )
 def test_a_new_calibration_begins_with_the_fixed_threshold(start, shown, usual_c, band):
-    """What was usual under another calibration, of the same day even, judges nobody: neither holds people back nor lets a fever pass.
+    """What was usual under another calibration, of one day even, holds nobody back and lets no fever pass.
 
     Held against it, everybody would be raised here, no reading would be normal, and nothing would ever replace it.
     """
