@@ -104,7 +104,10 @@ class Gate:
 
     def dismiss(self) -> None:
         """The guard sends the person away."""
-        self.machine.run(f"/opt/lab-station/guard.py {GUARD} {PIN} in dismiss")
+        try:
+            self.machine.run(f"/opt/lab-station/guard.py {GUARD} {PIN} in dismiss")
+        except LabError as error:
+            raise LabError(f"{error}\nlast in the journal: {self.words(0)[-8:]}") from None
 
     def level(self) -> int:
         """Return the level of the relay's line now."""

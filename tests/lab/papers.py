@@ -21,7 +21,8 @@ FOR_THE_LAB = {
     "max_age_ms = 5000\n#",  # an emulated processor reads slowly; whether a sighting is fresh is tested elsewhere
     "[[lane]]": "[time]\nrequire_sync = false\n\n[[lane]]",  # nobody serves the time there
     "unlock_s = 5.0": "unlock_s = 15.0",
-    'direction = "in"': 'direction = "in"\nrefusal_s = 1.0\nguard_s = 300.0',
+    # Between two readings of a code that is still there lie seconds here; it must not count as shown anew.
+    'direction = "in"': 'direction = "in"\nrefusal_s = 1.0\nguard_s = 300.0\nrearm_s = 30.0',
 }
 """What differs from systemd/station.toml, besides who the station is. Pins, levels and modes do not."""
 

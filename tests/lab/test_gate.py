@@ -96,7 +96,7 @@ def test_a_thermometer_fault_has_the_matrix_verdict(gate, fault):
     before, rises = gate.seq(), gate.rises()
     gate.sensor(begins)
     began = gate.wait("fault thermometer in begins", before)
-    gate.show(gate.papers.residents[2])
+    gate.show(gate.papers.residents[2 + list(THERMOMETER_FAULTS).index(fault)])
     referred = gate.wait("decision refer thermometer-fault", began.seq)
     gate.show(":blank")
     gate.sensor(ends)
