@@ -24,6 +24,7 @@ from sync.central.inbound import read
 from sync.central.keyfiles import SigningKey
 from sync.central.passages import passages
 from sync.central.site_desk import FUTURE_US, KEEP_US, SILENT_US, SiteDesk
+from sync.central.site_round import SiteRound
 from sync.central.store import Offer, Said, Store, offer
 from sync.mqtt import Received
 from tests.core.issuing import credential
@@ -454,6 +455,28 @@ def test_nobody_is_told_that_there_were_none_while_a_gate_is_silent(
     assert set(town.heard()) == {EAST, WEST, NORTH}
     assert caplog.text.count(f"gate {EAST} is not heard from") == 1
     assert caplog.text.count(f"gate {EAST} is heard from again") == 1
+
+
+def test_the_next_round_begins_a_minute_after_the_end_of_the_last(town: Town) -> None:
+    """Five gates are told once, again after a minute, and at once over a new connection."""
+    sites = SiteRound(town.desk, 60.0)
+    for now, told_so_far in ((0.0, 5), (59.0, 5), (60.0, 10), (61.0, 10)):
+        sites.look(lambda topic, payload: town.sent.append((topic, payload)), now)
+        assert len(town.sent) == told_so_far
+    sites.connected()
+    sites.look(lambda topic, payload: town.sent.append((topic, payload)), 62.0)
+    assert len(town.sent) == 15
+
+
+def test_a_round_that_the_database_ends_begins_anew(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is passed over, and no minute goes by before."""
+    sites = SiteRound(town.desk, 60.0)
+    monkeypatch.setattr(Store, "last_seen", _gone)
+    with pytest.raises(sa.exc.OperationalError):
+        sites.look(lambda topic, payload: town.sent.append((topic, payload)), 0.0)
+    monkeypatch.undo()
+    sites.look(lambda topic, payload: town.sent.append((topic, payload)), 0.1)
+    assert len(town.sent) == 5
 
 
 def test_hello_is_told_that_there_were_none(town: Town) -> None:
