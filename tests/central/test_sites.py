@@ -379,6 +379,78 @@ def test_what_was_committed_alone_is_told_although_the_next_could_not_be(
     assert {passage.cti for passage in told(heard[WEST])} == {PERSON.cti, FRIEND.cti}
 
 
+def _lost_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the next COMMIT end with an error, although it has done its work."""
+    commit, left = Store.commit_batches, [1]
+
+    def unsteady(self: Store, offers: list[Offer], asked: Iterable[tuple[str, int]] = ()) -> object:
+        standing = commit(self, offers, asked)
+        left[0] -= 1
+        if left[0] == 0:
+            raise error
+        return standing
+
+    monkeypatch.setattr(Store, "commit_batches", unsteady)
+
+
+LOST = sa.exc.OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+
+def test_a_commit_whose_answer_is_lost_is_told_before_that_there_were_none(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given again, its batch is a duplicate, and nobody knows any more that its passages were never told."""
+    town.minute()
+    town.sent.clear()
+    message = (EAST, "log", wire.encode_batch(town.batch(EAST, entered()).batch), wire.BATCH_TYPE)
+    _lost_answer(monkeypatch, LOST)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(message)
+    town.flush(message)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    heard = town.heard()
+    assert {station: [len(notice.passages) for notice in notices] for station, notices in heard.items()} == {
+        EAST: [0],
+        WEST: [1, 0],
+        NORTH: [1, 0],
+    }
+
+
+def test_a_round_that_is_under_way_begins_anew_after_such_a_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before the doubt is not the whole; that there were none is said after the rest alone."""
+    town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.sent.clear()
+    town.desk.connected()
+    going = town.desk.every_minute()
+    assert next(going)[0] == wire.down(EAST, "peer")
+    _lost_answer(monkeypatch, LOST)
+    message = (EAST, "log", wire.encode_batch(town.batch(EAST, entered()).batch), wire.BATCH_TYPE)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(message)
+    town.flush(message)
+    town.sent += going
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    heard = town.heard()
+    assert {station: [len(notice.passages) for notice in notices] for station, notices in heard.items()} == {
+        EAST: [1, 0],
+        WEST: [1, 0],
+        NORTH: [2, 0],
+    }
+
+
+def test_a_batch_that_no_database_takes_raises_no_doubt(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was refused, so nothing of it is committed; or one station could have all gates told eight days for ever."""
+    town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.minute()
+    town.sent.clear()
+    _lost_answer(monkeypatch, sa.exc.DataError("INSERT", {}, Exception("no")))
+    town.greet(ALONE)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert all(told(notices) == [] for notices in town.heard().values())
+
+
 def test_a_new_connection_begins_with_everything(town: Town) -> None:
     """What the connection before may have lost, or a collector that was killed, is told before "there were none"."""
     town.seen(EAST, SECOND_US)
