@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,31 @@ def test_a_list_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(KeyringError, match="restore it from a copy"):
         made.write_revoked([(77, now())], now())
     assert path.read_bytes() == b"half a li"
+
+
+def test_the_list_is_for_everybody_whoever_writes_it(tmp_path: Path) -> None:
+    """Written by root with a narrow umask, the endpoint's own user could not read it, and would refuse everybody."""
+    before = os.umask(0o077)
+    try:
+        made = authorities.make(tmp_path, now())
+        made.write_revoked([(77, now())], now())
+    finally:
+        os.umask(before)
+    assert (tmp_path / authorities.REVOKED).stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / authorities.KEY).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_list_that_may_not_be_read_is_a_matter_of_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy from elsewhere would mend nothing."""
+    made = authorities.make(tmp_path, now())
+
+    def refused(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(KeyringError, match=r"run: chmod 644 .*crl\.pem") as told:
+        made.revoked()
+    assert "restore" not in str(told.value)
 
 
 def test_a_revoked_station_renews_nothing_either(endpoint: Central, tmp_path: Path) -> None:
