@@ -20,6 +20,8 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from sync.central.keyfiles import OPEN_TO_OTHERS, KeyringError, replace_file, write_private
 
 KEY, CERTIFICATE, REVOKED = "ca.key", "ca.pem", "crl.pem"
+PUBLIC = 0o644
+"""Mode of the list: the office writes it as root, and the endpoint reads it as a user of its own."""
 AUTHORITY_DAYS, SERVER_DAYS, COLLECTOR_DAYS = 7300, 398, 398
 SKEW = dt.timedelta(minutes=5)
 """Certificates begin this much earlier, for machines whose clocks are a little behind."""
@@ -63,6 +65,11 @@ class Authority:
             found = x509.load_pem_x509_crl(path.read_bytes())
         except FileNotFoundError:
             return {}
+        except PermissionError as error:
+            raise KeyringError(
+                f"{path}: this user may not read it, though it is public; run: chmod 644 {path} - and let the folder "
+                "belong to the user of the enrolment endpoint"
+            ) from error
         except (OSError, ValueError) as error:
             raise KeyringError(
                 f"{path}: cannot be read ({error}); restore it from a copy, or from the broker's folder: without it "
@@ -86,7 +93,7 @@ class Authority:
         builder = builder.add_extension(identifier, critical=False)
         builder = builder.add_extension(x509.CRLNumber(round(now.timestamp() * 1000)), critical=False)
         signed = builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        replace_file(self.folder / REVOKED, signed)
+        replace_file(self.folder / REVOKED, signed, PUBLIC)
         return signed
 
     def issued(self, certificate: x509.Certificate) -> bool:

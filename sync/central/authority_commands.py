@@ -14,8 +14,9 @@ from sync.central import authority as authorities
 from sync.central import broker_config
 from sync.central.arguments import Commands, action, group
 from sync.central.authority import Authority
-from sync.central.certificate_table import CertificateTable
+from sync.central.certificate_table import STATION, CertificateTable
 from sync.central.config import CentralConfig, EnrolmentConfig, load
+from sync.central.database_commands import RESTORED, opened
 from sync.central.document_commands import with_config
 from sync.central.enrolment_desk import publish_revoked
 from sync.central.keyfiles import KeyringError, replace_file, write_private
@@ -175,14 +176,15 @@ def _revoke(options: argparse.Namespace) -> Iterator[str]:
             publish_revoked(authority, table, _now(), (options.serial,))
             yield f"certificate {options.serial:040x} revoked; it cannot be renewed"
         else:
-            yield _revoke_all(options.name, authority, table)
+            yield from _revoke_all(options.name, authority, table)
+            yield from _unknown(config, options.name, table)
     finally:
         table.close()
     yield "Now write the broker's folder anew (gate-central broker) and restart the broker;"
     yield "until then its connection goes on and a new one is let in. The restart loses nothing."
 
 
-def _revoke_all(name: str, authority: Authority, table: CertificateTable) -> str:
+def _revoke_all(name: str, authority: Authority, table: CertificateTable) -> Iterator[str]:
     if name not in {one.name for one in table.newest()}:
         raise KeyringError(
             f"{name!r} has no certificate that the database knows; gate-central enrol list shows who has. After a "
@@ -190,7 +192,21 @@ def _revoke_all(name: str, authority: Authority, table: CertificateTable) -> str
         )
     count = table.revoke(name, int(_now().timestamp()))
     publish_revoked(authority, table, _now())
-    return f"{name}: {count} certificate(s) revoked; it cannot renew, and an unused code is void"
+    yield f"{name}: {count} certificate(s) revoked; it cannot renew, and an unused code is void"
+
+
+def _unknown(config: CentralConfig, name: str, table: CertificateTable) -> Iterator[str]:
+    """Say what a restored database does not know, for as long as such certificates are good."""
+    with opened(config.database.url) as store:
+        noted = store.note(RESTORED)
+    if not noted or config.enrolment is None:
+        return
+    restored = dt.datetime.fromtimestamp(int(noted), dt.UTC)
+    role = next(one.role for one in table.newest() if one.name == name)
+    days = config.enrolment.life_days if role == STATION else authorities.COLLECTOR_DAYS
+    if _now() < restored + dt.timedelta(days=days):
+        yield f"NOT revoked: what it was given between the backup and the restore on {restored:%Y-%m-%d}. The log of"
+        yield "the enrolment endpoint has the number (of a collector: its file): gate-central revoke --serial NUMBER"
 
 
 def _now() -> dt.datetime:

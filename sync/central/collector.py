@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import sqlalchemy as sa
+
 from sync import wire
 from sync.central import ranges
 from sync.central.beacon import Beacon
@@ -145,7 +147,14 @@ class Collector:
 
     def _offer(self, offers: Sequence[Offer], asked: Iterable[StreamKey] = ()) -> dict[StreamKey, Standing]:
         """Commit batches. From here on the other gates must hear of their passages, whatever fails later."""
-        standing = self._store.commit_batches(offers, asked)
+        try:
+            standing = self._store.commit_batches(offers, asked)
+        except UNSTORABLE:
+            raise  # refused, so not committed
+        except sa.exc.DBAPIError:
+            if self._sites:
+                self._sites.doubt()
+            raise
         if self._sites:
             self._sites.owe(standing.values())
         return standing

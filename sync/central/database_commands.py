@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,9 @@ from sync.central.config import load
 from sync.central.document_commands import with_config
 from sync.central.store import Store
 from sync.config import ConfigError
+
+RESTORED = "restored"
+"""The note of when the database was last restored, Unix seconds."""
 
 Work = Callable[[str], Iterator[str]]
 """Does something with the database at a URL and yields the lines to print."""
@@ -69,5 +73,6 @@ def _upgrade(url: str) -> Iterator[str]:
 
 def _restored(url: str) -> Iterator[str]:
     with opened(url) as store:
+        store.set_note(RESTORED, str(int(time.time())))
         yield f"generation {store.generation} to {store.new_generation()}"
         yield "Stations say hello again with their next batch, and send what this database has forgotten."

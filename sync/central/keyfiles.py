@@ -77,11 +77,13 @@ def read_private(path: Path) -> SigningKey:
     return SigningKey(kid_of(public_bytes(key)), key)
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Replace a file as a whole: written beside it, made durable, renamed."""
+def replace_file(path: Path, content: bytes, mode: int | None = None) -> None:
+    """Replace a file as a whole: written beside it, made durable, renamed. `mode`: whatever the umask says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.new")
     with beside.open("wb") as file:
+        if mode is not None:
+            os.fchmod(file.fileno(), mode)
         file.write(content)
         file.flush()
         os.fsync(file.fileno())

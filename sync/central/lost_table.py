@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from station.core.events import GENESIS
+from sync import wire
 from sync.central import ranges, streams, tables
 from sync.central.database import Database, ensure, now_us
 from sync.central.ranges import Range, Span
 from sync.central.skip import Skip
+from sync.central.streams import Stream
 
 
 class SkipError(ValueError):
@@ -44,24 +46,14 @@ class LostTable(Database):
 
     def lost(self) -> list[Lost]:
         """Return what is missing for good, by station, epoch and number. What has come since is left out."""
-        stream, lost, held = tables.stream.c, tables.lost_range.c, tables.held.c
-        columns = (stream.station, stream.epoch, stream.id, lost.first, lost.last, lost.noted_us, lost.skipped_us)
-        joined = sa.join(tables.lost_range, tables.stream, stream.id == lost.stream)
-        found = list[Lost]()
         with self._engine.begin() as db:
-            query = sa.select(*columns).select_from(joined).order_by(stream.station, stream.epoch, lost.first)
-            for row in db.execute(query).all():
-                pieces = [(row.first, row.last)]
-                if row.skipped_us is None:
-                    there = db.execute(sa.select(held.first, held.last).where(held.stream == row.id))
-                    pieces = ranges.without(pieces, [(r.first, r.last) for r in there])
-                found += [Lost(row.station, row.epoch, *piece, row.noted_us, row.skipped_us) for piece in pieces]
-        return found
+            return lost_rows(db)
 
     def skip_lost(self, skip: Skip, command: bytes) -> None:
         """Let lost rows go, so that the prefix moves on beyond them. `command`: the signed bytes, verified before.
 
-        Raises SkipError where the rows are not lost, or one of their neighbours is not held.
+        Raises SkipError where the rows are not lost, or one of their neighbours is not held. Behind the end of a stream
+        that has ended there is no neighbour to wait for.
         """
         with self._engine.begin() as db:
             number = db.execute(
@@ -73,11 +65,30 @@ class LostTable(Database):
                 raise SkipError(f"there is no journal {skip.epoch:016x} of {skip.station}; see: gate-central lost list")
             stream = streams.lock(db, {(skip.station, skip.epoch)})[0]
             span = (skip.first, skip.last)
-            if ranges.without([span], _noted(db, number)):
+            noted = _noted(db, number)
+            if ranges.without([span], noted):
                 raise SkipError(f"rows {span[0]} to {span[1]} are not all lost; see: gate-central lost list")
-            stream.held = ranges.merge(stream.held, _seam(stream.held, *span))
+            seam = _seam(stream.held, *span, at_end=span[1] == max(last for _, last in noted) and _ended(db, stream))
+            if seam is not None:
+                stream.held = ranges.merge(stream.held, seam)
             _mark(db, number, span, command)
             streams.write(db, [stream])
+
+
+def lost_rows(db: sa.Connection) -> list[Lost]:
+    """Return what `LostTable.lost` does, within a transaction."""
+    stream, lost, held = tables.stream.c, tables.lost_range.c, tables.held.c
+    columns = (stream.station, stream.epoch, stream.id, lost.first, lost.last, lost.noted_us, lost.skipped_us)
+    joined = sa.join(tables.lost_range, tables.stream, stream.id == lost.stream)
+    found = list[Lost]()
+    query = sa.select(*columns).select_from(joined).order_by(stream.station, stream.epoch, lost.first)
+    for row in db.execute(query).all():
+        pieces = [(row.first, row.last)]
+        if row.skipped_us is None:
+            there = db.execute(sa.select(held.first, held.last).where(held.stream == row.id))
+            pieces = ranges.without(pieces, [(r.first, r.last) for r in there])
+        found += [Lost(row.station, row.epoch, *piece, row.noted_us, row.skipped_us) for piece in pieces]
+    return found
 
 
 def _noted(db: sa.Connection, number: int) -> list[Span]:
@@ -85,12 +96,27 @@ def _noted(db: sa.Connection, number: int) -> list[Span]:
     return [(row.first, row.last) for row in db.execute(sa.select(c.first, c.last).where(c.stream == number))]
 
 
-def _seam(held: list[Range], first: int, last: int) -> Range:
-    """Return the range that joins the two on either side of a hole, with their hashes."""
+def _ended(db: sa.Connection, stream: Stream) -> bool:
+    """Say whether the station goes on with another stream, as it last said hello."""
+    station, epoch = stream.key
+    hello = db.execute(sa.select(tables.station.c.hello).where(tables.station.c.id == station)).scalar_one()
+    try:
+        return wire.decode(hello.encode(), wire.Hello).epoch != epoch
+    except wire.WireError:
+        return False  # it never said hello
+
+
+def _seam(held: list[Range], first: int, last: int, *, at_end: bool) -> Range | None:
+    """Return the range that joins the two on either side of a hole, with their hashes.
+
+    None where nothing is held behind it and, as `at_end` says, nothing will be.
+    """
     if ranges.missing(ranges.spans(held), first, last) != [(first, last)]:
         raise SkipError(f"some of the rows {first} to {last} are held; see: gate-central lost list")
     before = GENESIS if first == 1 else next((r.last_hash for r in held if r.last == first - 1), None)
     after = next((r.prev_hash for r in held if r.first == last + 1), None)
+    if before is not None and at_end and all(r.last < first for r in held):
+        return None
     if before is None or after is None:
         which = f"row {first - 1}" if before is None else f"row {last + 1}"
         raise SkipError(f"{which} has not been received, so the hole's edge is not known yet; try again when it has")

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from sync import wire
 from sync.central import tables
 from sync.central.database import Database, now_us
+from sync.central.lost_table import lost_rows
 from sync.central.store import Standing
 from sync.config import MetricsConfig
 from sync.metrics import Endpoint
@@ -157,11 +158,13 @@ def _forked(db: sa.Connection) -> Metric:
 
 
 def _lost(db: sa.Connection) -> Metric:
-    skipped = tables.lost_range.c.skipped_us
-    total, let_go = db.execute(sa.select(sa.func.count(), sa.func.count(skipped)).select_from(tables.lost_range)).one()
+    rows = lost_rows(db)
+    let_go = sum(one.skipped_us is not None for one in rows)
     found = GaugeMetricFamily(
-        "gate_central_lost_ranges", "Ranges of lost events; skipped: let go by an operator.", labels=["state"]
+        "gate_central_lost_ranges",
+        "Ranges of lost events that have not come since; skipped: let go by an operator.",
+        labels=["state"],
     )
-    found.add_metric(["waiting"], total - let_go)
+    found.add_metric(["waiting"], len(rows) - let_go)
     found.add_metric(["skipped"], let_go)
     return found

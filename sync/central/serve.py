@@ -27,6 +27,7 @@ from sync.central.keyfiles import SigningKey
 from sync.central.metrics import CentralMetrics
 from sync.central.publisher import Publisher
 from sync.central.site_desk import SiteDesk
+from sync.central.site_round import SiteRound
 from sync.central.store import Store
 from sync.config import ConfigError
 from sync.notify import notify
@@ -99,6 +100,7 @@ class _Server:
         self._store = Store(config.database.url, [station for site in config.site for station in site.stations])
         self._metrics = CentralMetrics(config.metrics, config.database.url)
         self._sites = SiteDesk(config.site, self._store, keys.ack)
+        self._site_round = SiteRound(self._sites, config.timers.sites_s)
         self._collector = Collector(
             self._store,
             lambda ack: wire.seal_ack(ack, keys.ack.kid, keys.ack.private),
@@ -116,7 +118,7 @@ class _Server:
         self._random = random.Random()  # noqa: S311 - jitter, not a secret
         self._link: mqtt.Link | None = None
         self._online, self._is_ready, self._broker_fault = False, False, False
-        self._connect_at, self._attempts, self._publish_at, self._sites_at = 0.0, 0, 0.0, 0.0
+        self._connect_at, self._attempts, self._publish_at = 0.0, 0, 0.0
         self._partitions_at = time.monotonic() + PARTITIONS_S  # opening the store has just done it
 
     def run(self) -> None:
@@ -156,20 +158,12 @@ class _Server:
             self._patiently(lambda: self._publisher.look(self._publish_retained))
         if self._online:
             self._patiently(lambda: self._commands.look(self._publish_command, time.monotonic()))
-        if self._online and self._link is not None and time.monotonic() >= self._sites_at:
-            self._sites_at = time.monotonic() + self._config.timers.sites_s
-            self._tell_sites(self._link)
+        if self._online:
+            self._patiently(lambda: self._site_round.look(self._publish_notice, time.monotonic()))
 
     def _keep_partitions(self) -> None:
         if made := self._store.keep_partitions():
             log.info("new partitions: %s", ", ".join(made))
-
-    def _tell_sites(self, link: mqtt.Link) -> None:
-        def tell() -> None:
-            for topic, payload in self._sites.every_minute():  # one by one: what was taken is not given again
-                link.publish(topic, payload, content_type=wire.SIGNED_TYPE)
-
-        self._patiently(tell)
 
     def _sort(self, happening: mqtt.Happening | Inbound, messages: list[Inbound]) -> None:
         match happening:
@@ -187,6 +181,7 @@ class _Server:
             case mqtt.Published():
                 self._patiently(lambda: self._publisher.published(happening.mid, happening.reason))
                 self._patiently(lambda: self._commands.published(happening.mid, happening.reason))
+                self._site_round.published(happening.mid)
 
     def _flush(self, messages: list[Inbound], link: mqtt.Link) -> None:
         def send(topic: str, payload: bytes) -> None:
@@ -255,9 +250,10 @@ class _Server:
             self._queue.put(read(happening))
 
     def _on_up(self, link: mqtt.Link) -> None:
-        self._online, self._attempts, self._publish_at, self._sites_at = True, 0, 0.0, 0.0
+        self._online, self._attempts, self._publish_at = True, 0, 0.0
         self._publisher.connected()
         self._sites.connected()
+        self._site_round.connected()
         self._commands.connected()
         link.subscribe((*FILTERS, ANSWERS))
 
@@ -284,6 +280,9 @@ class _Server:
     def _publish_command(self, topic: str, payload: bytes, expiry_s: int) -> int | None:
         link = self._link
         return link.publish(topic, payload, content_type=wire.SIGNED_TYPE, expiry_s=expiry_s) if link else None
+
+    def _publish_notice(self, topic: str, payload: bytes) -> int | None:
+        return self._link.publish(topic, payload, content_type=wire.SIGNED_TYPE) if self._link is not None else None
 
     def _publish_retained(self, topic: str, payload: bytes) -> int | None:
         return self._link.publish(topic, payload, retain=True) if self._link is not None else None

@@ -2,8 +2,9 @@
 
 A notice that is lost would make "there were none" a lie. So passages are owed from their COMMIT until they were sent;
 and as nobody knows what a connection took along when it ended, or a collector when it was killed, each new connection
-begins with everything of the last eight days for every gate. What remains: where a collector's machine dies for good
-between COMMIT and sending, the other gates hear of it when they or another collector connect the next time.
+begins with everything of the last eight days for every gate; so does the next round after a COMMIT without an answer.
+What remains: where a collector's machine dies for good between COMMIT and sending, the other gates hear of it when they
+or another collector connect the next time.
 
 A wrong notice would turn somebody away, so nothing doubtful is told. "There were none" is said once a minute, and only
 to gates whose neighbours have all been heard from; a gate that hears nothing marks its decisions as local knowledge and
@@ -54,8 +55,15 @@ class SiteDesk:
 
     def connected(self) -> None:
         """Begin anew with a connection: what was sent over the one before may be lost, so all is told again."""
-        self._told.clear()
+        self.doubt()
         self._owed.clear()
+
+    def doubt(self) -> None:
+        """Take it that nobody was told everything: a COMMIT may have done its work, though its answer was lost.
+
+        A round that is under way begins anew (`every_minute`).
+        """
+        self._told = {}
 
     def owe(self, standings: Iterable[Standing]) -> None:
         """Note passages that have just been committed, before anything can fail: batches given again bring none."""
@@ -99,6 +107,13 @@ class SiteDesk:
 
         Raises sqlalchemy.exc.DBAPIError.
         """
+        told = None
+        while told is not self._told:
+            told, going = self._told, self._round()
+            while told is self._told and (message := next(going, None)):
+                yield message
+
+    def _round(self) -> Iterator[Message]:
         silent = frozenset[str]()
         for site in self._sites:
             self._store.forget_passages(site.stations, self._now_us() - KEEP_US)

@@ -26,7 +26,7 @@ metadata = MetaData()
 meta = Table(
     "meta",
     metadata,
-    Column("key", String(40), primary_key=True),  # generation: minted with the database; delta-since/SCOPE
+    Column("key", String(40), primary_key=True),  # generation: minted with it; restored; delta-since/SCOPE
     Column("value", Text, nullable=False),
 )
 

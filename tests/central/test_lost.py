@@ -82,6 +82,64 @@ def test_only_whole_holes_with_known_edges_are_let_go(store: Store, first: int, 
     assert listed(store) == [(11, 20, False)]
 
 
+def test_the_end_of_a_stream_that_has_ended_can_be_let_go(store: Store) -> None:
+    """No row will ever come behind it. Should its own come after all, they are compared with what is held and taken."""
+    put(store, piece(ROWS, 1, 10))
+    store.note_lost(STATION, EPOCH, 13)
+    says_hello(store, epoch=EPOCH + 1)
+    store.skip_lost(let_go(11, 12), b"signed")
+    assert listed(store) == [(11, 12, True)]
+    assert store.note_lost(STATION, EPOCH, 13) == []
+    assert put(store, piece(stream(12, "another life"), 11, 12)).forked
+    assert ranges.prefix(put(store, piece(ROWS, 11, 12)).held)[0] == 12
+    assert listed(store) == []
+    assert stored(store) == ROWS[:12]
+
+
+def test_an_end_that_was_let_go_too_early_is_let_go_again(store: Store) -> None:
+    """Rows came behind it all the same: the second command joins what is on either side."""
+    put(store, piece(ROWS, 1, 10))
+    store.note_lost(STATION, EPOCH, 13)
+    says_hello(store, epoch=EPOCH + 1)
+    store.skip_lost(let_go(11, 12), b"signed")
+    assert ranges.prefix(put(store, piece(ROWS, 13, 20)).held)[0] == 10
+    store.skip_lost(let_go(11, 12), b"again")
+    assert ranges.prefix(put(store, piece(ROWS, 21, 22)).held)[0] == 22
+    assert listed(store) == [(11, 12, True)]
+
+
+@pytest.mark.parametrize(
+    ("live", "first", "last", "why"),
+    [
+        (None, 11, 12, "row 13 has not been received"),
+        (EPOCH, 11, 12, "row 13 has not been received"),
+        (EPOCH + 1, 11, 11, "row 12 has not been received"),
+        (EPOCH + 1, 12, 12, "row 11 has not been received"),
+    ],
+    ids=["the station never said hello", "the stream goes on", "a part from the left", "a part from the right"],
+)
+def test_only_a_whole_end_of_an_ended_stream_is_let_go(
+    store: Store, live: int | None, first: int, last: int, why: str
+) -> None:
+    """While the station goes on with the stream, rows may still come behind the hole."""
+    put(store, piece(ROWS, 1, 10))
+    store.note_lost(STATION, EPOCH, 13)
+    if live is not None:
+        says_hello(store, epoch=live)
+    with pytest.raises(SkipError, match=why):
+        store.skip_lost(let_go(first, last), b"signed")
+    assert listed(store) == [(11, 12, False)]
+
+
+def test_where_rows_are_held_farther_behind_it_is_no_end(store: Store) -> None:
+    """Of the rows between, nobody has said yet that they are lost."""
+    put(store, piece(ROWS, 1, 10), piece(ROWS, 15, 20))
+    store.note_lost(STATION, EPOCH, 13)
+    says_hello(store, epoch=EPOCH + 1)
+    with pytest.raises(SkipError, match="row 13 has not been received"):
+        store.skip_lost(let_go(11, 12), b"signed")
+
+
 def test_an_unknown_stream_is_said(store: Store) -> None:
     """Nothing is made for a stream nobody has heard of."""
     with pytest.raises(SkipError, match="no journal"):
@@ -123,9 +181,9 @@ def bureau(tmp_path: Path) -> Bureau:
     return found
 
 
-def says_hello(store: Store, zone: str = ZONE) -> None:
-    """The station says which zone it is in."""
-    hello = wire.Hello(epoch=EPOCH, nonce=1, first_kept=1, next_seq=1, acked=0, head="0" * 64, zone=zone)
+def says_hello(store: Store, zone: str = ZONE, epoch: int = EPOCH) -> None:
+    """The station says which zone it is in, and with which stream it goes on."""
+    hello = wire.Hello(epoch=epoch, nonce=1, first_kept=1, next_seq=1, acked=0, head="0" * 64, zone=zone)
     store.note_stations([Said(STATION, "hello", wire.encode(hello).decode(), alive=True)])
 
 

@@ -16,10 +16,11 @@ from sync.central.metrics import CentralMetrics
 from sync.central.store import Said, Store
 from sync.config import MetricsConfig
 from tests.central.test_collector import message
-from tests.central.test_store import piece, stream
+from tests.central.test_store import EPOCH, piece, put, stream
 from tests.sync.lab import (
     KEY,
     KID,
+    STATION,
     Broker,
     Journal,
     central_toml,
@@ -106,6 +107,23 @@ def test_stations_online_offline_and_what_is_lost(store: Store, url: str) -> Non
     assert found["gate_central_lost_ranges", (("state", "waiting"),)] == 1
     assert found["gate_central_lost_ranges", (("state", "skipped"),)] == 0
     assert found["gate_central_database_up", ()] == 1
+
+
+def test_lost_rows_that_came_after_all_wait_for_nobody(store: Store, url: str) -> None:
+    """What is counted is what `lost list` shows: or an alarm that nobody can end would hide the next loss."""
+    rows = stream(20)
+    put(store, piece(rows, 11, 20))
+    store.note_lost(STATION, EPOCH, 11)
+    desk = Desk(store, url)
+    waiting = "gate_central_lost_ranges", (("state", "waiting"),)
+    try:
+        assert scrape(desk.port)[waiting] == 1
+        put(store, piece(rows, 4, 6))
+        assert scrape(desk.port)[waiting] == 2
+        put(store, piece(rows, 1, 10))
+        assert scrape(desk.port)[waiting] == 0
+    finally:
+        desk.metrics.close()
 
 
 def test_a_database_that_is_away(tmp_path: Path) -> None:

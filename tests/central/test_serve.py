@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from station.core import cose
 from sync import mqtt, wire
 from sync.central import config, serve
 from sync.central.command_room import CommandRoom
+from sync.central.site_desk import SiteDesk
+from sync.central.site_round import MOST_UNDER_WAY
 from sync.central.store import Store
 from tests.central.test_sites import entered, raw
 from tests.central.test_store import piece, stored, stream
@@ -209,4 +212,74 @@ def test_answers_do_not_keep_events_waiting(tmp_path: Path, monkeypatch: pytest.
     server._step()
     server._step()
     assert link.order.count("puback") == 2 * serve.MOST_AT_ONCE + 1
+    server._store.close()
+
+
+class Answering(FakeLink):
+    """A link whose broker PUBACKs what it is sent: at once, unless it is told to be slow."""
+
+    def __init__(self, server: Any) -> None:
+        super().__init__()
+        self._server, self.slow = server, False
+
+    def publish(self, topic: str, payload: bytes, **_: object) -> int | None:
+        """Take a message, and answer it."""
+        mid = super().publish(topic, payload)
+        if mid is not None and not self.slow:
+            self._server._put(mqtt.Published(self, mid, 0))  # type: ignore[arg-type]
+        return mid
+
+
+def with_news(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int) -> tuple[Any, Answering]:
+    """A server that has just connected, where the gates of the sites are to be told `count` notices."""
+    server, _ = make(tmp_path)
+    notices = [(wire.down(STATION, "peer"), b"%d" % number) for number in range(count)]
+    monkeypatch.setattr(SiteDesk, "every_minute", lambda _: iter(notices))
+    link = Answering(server)
+    server._link = link
+    server._put(mqtt.Up(link))  # type: ignore[arg-type]
+    return server, link
+
+
+def test_eight_days_for_every_gate_keep_no_events_waiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes after a new connection is acknowledged between the notices, and systemd hears that all is well."""
+    server, link = with_news(tmp_path, monkeypatch, 10_000)
+    alive = list[int]()
+    monkeypatch.setattr(serve, "notify", lambda _: alive.append(len(link.sent)))
+    server._step()
+    server._put(batch(link, 1, 10))
+    server._step()
+    assert link.order.index("ack") < 100
+    while len(link.sent) < 10_001:
+        server._step()
+    assert max(after - before for before, after in pairwise(alive)) < 100
+    assert [payload for topic, payload in link.sent if topic.endswith("/peer")] == [b"%d" % n for n in range(10_000)]
+    server._store.close()
+
+
+def test_notices_do_not_pile_up_before_a_slow_broker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Acknowledgements wait in the same line to the network: the next notices follow the PUBACKs."""
+    server, link = with_news(tmp_path, monkeypatch, 1000)
+    link.slow = True
+    for _ in range(3):
+        server._step()
+    assert len(link.sent) == MOST_UNDER_WAY
+    server._put(mqtt.Published(link, 1, 0))  # type: ignore[arg-type]
+    server._step()
+    assert len(link.sent) == MOST_UNDER_WAY + 1
+    server._store.close()
+
+
+def test_a_new_connection_begins_the_round_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was left of the round, and what was under way, went with the connection before."""
+    server, link = with_news(tmp_path, monkeypatch, 1000)
+    link.slow = True
+    server._step()
+    server._put(mqtt.Down(link, "lost"))  # type: ignore[arg-type]
+    server._step()
+    assert len(link.sent) == MOST_UNDER_WAY
+    server._link = again = Answering(server)
+    server._put(mqtt.Up(again))  # type: ignore[arg-type]
+    server._step()
+    assert [payload for _, payload in again.sent] == [b"%d" % number for number in range(MOST_UNDER_WAY)]
     server._store.close()

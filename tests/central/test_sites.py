@@ -24,6 +24,7 @@ from sync.central.inbound import read
 from sync.central.keyfiles import SigningKey
 from sync.central.passages import passages
 from sync.central.site_desk import FUTURE_US, KEEP_US, SILENT_US, SiteDesk
+from sync.central.site_round import SiteRound
 from sync.central.store import Offer, Said, Store, offer
 from sync.mqtt import Received
 from tests.core.issuing import credential
@@ -378,6 +379,78 @@ def test_what_was_committed_alone_is_told_although_the_next_could_not_be(
     assert {passage.cti for passage in told(heard[WEST])} == {PERSON.cti, FRIEND.cti}
 
 
+def _lost_answer(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    """Let the next COMMIT end with an error, although it has done its work."""
+    commit, left = Store.commit_batches, [1]
+
+    def unsteady(self: Store, offers: list[Offer], asked: Iterable[tuple[str, int]] = ()) -> object:
+        standing = commit(self, offers, asked)
+        left[0] -= 1
+        if left[0] == 0:
+            raise error
+        return standing
+
+    monkeypatch.setattr(Store, "commit_batches", unsteady)
+
+
+LOST = sa.exc.OperationalError("COMMIT", {}, Exception("the connection was lost"))
+
+
+def test_a_commit_whose_answer_is_lost_is_told_before_that_there_were_none(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given again, its batch is a duplicate, and nobody knows any more that its passages were never told."""
+    town.minute()
+    town.sent.clear()
+    message = (EAST, "log", wire.encode_batch(town.batch(EAST, entered()).batch), wire.BATCH_TYPE)
+    _lost_answer(monkeypatch, LOST)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(message)
+    town.flush(message)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    heard = town.heard()
+    assert {station: [len(notice.passages) for notice in notices] for station, notices in heard.items()} == {
+        EAST: [0],
+        WEST: [1, 0],
+        NORTH: [1, 0],
+    }
+
+
+def test_a_round_that_is_under_way_begins_anew_after_such_a_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was read before the doubt is not the whole; that there were none is said after the rest alone."""
+    town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.sent.clear()
+    town.desk.connected()
+    going = town.desk.every_minute()
+    assert next(going)[0] == wire.down(EAST, "peer")
+    _lost_answer(monkeypatch, LOST)
+    message = (EAST, "log", wire.encode_batch(town.batch(EAST, entered()).batch), wire.BATCH_TYPE)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(message)
+    town.flush(message)
+    town.sent += going
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    heard = town.heard()
+    assert {station: [len(notice.passages) for notice in notices] for station, notices in heard.items()} == {
+        EAST: [1, 0],
+        WEST: [1, 0],
+        NORTH: [2, 0],
+    }
+
+
+def test_a_batch_that_no_database_takes_raises_no_doubt(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was refused, so nothing of it is committed; or one station could have all gates told eight days for ever."""
+    town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.minute()
+    town.sent.clear()
+    _lost_answer(monkeypatch, sa.exc.DataError("INSERT", {}, Exception("no")))
+    town.greet(ALONE)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert all(told(notices) == [] for notices in town.heard().values())
+
+
 def test_a_new_connection_begins_with_everything(town: Town) -> None:
     """What the connection before may have lost, or a collector that was killed, is told before "there were none"."""
     town.seen(EAST, SECOND_US)
@@ -454,6 +527,28 @@ def test_nobody_is_told_that_there_were_none_while_a_gate_is_silent(
     assert set(town.heard()) == {EAST, WEST, NORTH}
     assert caplog.text.count(f"gate {EAST} is not heard from") == 1
     assert caplog.text.count(f"gate {EAST} is heard from again") == 1
+
+
+def test_the_next_round_begins_a_minute_after_the_end_of_the_last(town: Town) -> None:
+    """Five gates are told once, again after a minute, and at once over a new connection."""
+    sites = SiteRound(town.desk, 60.0)
+    for now, told_so_far in ((0.0, 5), (59.0, 5), (60.0, 10), (61.0, 10)):
+        sites.look(lambda topic, payload: town.sent.append((topic, payload)), now)
+        assert len(town.sent) == told_so_far
+    sites.connected()
+    sites.look(lambda topic, payload: town.sent.append((topic, payload)), 62.0)
+    assert len(town.sent) == 15
+
+
+def test_a_round_that_the_database_ends_begins_anew(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is passed over, and no minute goes by before."""
+    sites = SiteRound(town.desk, 60.0)
+    monkeypatch.setattr(Store, "last_seen", _gone)
+    with pytest.raises(sa.exc.OperationalError):
+        sites.look(lambda topic, payload: town.sent.append((topic, payload)), 0.0)
+    monkeypatch.undo()
+    sites.look(lambda topic, payload: town.sent.append((topic, payload)), 0.1)
+    assert len(town.sent) == 5
 
 
 def test_hello_is_told_that_there_were_none(town: Town) -> None:

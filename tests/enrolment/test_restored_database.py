@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from sync.central import tables
 from sync.central.certificate_table import CertificateTable, serial_of
 from sync.central.cli import main as central_main
 from sync.central.config import load
+from sync.central.database_commands import RESTORED, opened
 from sync.central.enrolment_desk import publish_revoked
 from sync.central.keyfiles import KeyringError
 from sync.enrolment_client import RefusedError
@@ -39,6 +41,14 @@ def forget(central: Central) -> None:
     with found.reading() as db:
         db.execute(sa.delete(tables.enrolment_code))
         db.execute(sa.delete(tables.certificate))
+    found.close()
+
+
+def forget_renewals(central: Central) -> None:
+    """Bring central's database back to when nobody had renewed yet."""
+    found = CertificateTable(load(central.config).database.url)
+    with found.reading() as db:
+        db.execute(sa.delete(tables.certificate).where(tables.certificate.c.renews.is_not(None)))
     found.close()
 
 
@@ -88,6 +98,31 @@ def test_a_list_that_cannot_be_read_is_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(KeyringError, match="restore it from a copy"):
         made.write_revoked([(77, now())], now())
     assert path.read_bytes() == b"half a li"
+
+
+def test_the_list_is_for_everybody_whoever_writes_it(tmp_path: Path) -> None:
+    """Written by root with a narrow umask, the endpoint's own user could not read it, and would refuse everybody."""
+    before = os.umask(0o077)
+    try:
+        made = authorities.make(tmp_path, now())
+        made.write_revoked([(77, now())], now())
+    finally:
+        os.umask(before)
+    assert (tmp_path / authorities.REVOKED).stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / authorities.KEY).stat().st_mode & 0o777 == 0o600
+
+
+def test_a_list_that_may_not_be_read_is_a_matter_of_its_rights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A copy from elsewhere would mend nothing."""
+    made = authorities.make(tmp_path, now())
+
+    def refused(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    with pytest.raises(KeyringError, match=r"run: chmod 644 .*crl\.pem") as told:
+        made.revoked()
+    assert "restore" not in str(told.value)
 
 
 def test_a_revoked_station_renews_nothing_either(endpoint: Central, tmp_path: Path) -> None:
@@ -147,6 +182,39 @@ def test_a_certificate_that_was_forgotten_is_revoked_by_its_number(
     client = Client(broker.port, "gate-west-1", Papers.of(folders["gate-west-1"]).tls)
     assert client.up
     client.close()
+
+
+def test_by_name_it_is_said_what_a_restored_database_does_not_know(
+    endpoint: Central, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The certificate in use was given after the backup: revoked by name alone, the station would stay let in."""
+    folder = of_station(endpoint, tmp_path)
+    renew(folder)
+    forget_renewals(endpoint)
+    endpoint.command("database", "restored")
+    capsys.readouterr()
+    endpoint.command("revoke", "gate-east-1")
+    said = capsys.readouterr().out
+    assert "1 certificate(s) revoked" in said
+    assert "gate-central revoke --serial" in said
+    assert f"{now():%Y-%m-%d}" in said
+    endpoint.command("revoke", "--serial", serial_of(Papers.of(folder).certificate))
+    assert "restored" not in capsys.readouterr().out
+    assert Papers.of(folder).certificate.serial_number in endpoint.authority.revoked()
+
+
+@pytest.mark.parametrize(("days", "warned"), [(89, True), (91, False)])
+def test_it_is_said_for_as_long_as_such_a_certificate_is_good(
+    central: Central, tmp_path: Path, capsys: pytest.CaptureFixture[str], days: int, warned: bool
+) -> None:
+    """Afterwards there is none left, and where nothing was restored nothing is said."""
+    of_station(central, tmp_path)
+    central.command("revoke", "gate-east-1")
+    assert "--serial" not in capsys.readouterr().out
+    with opened(load(central.config).database.url) as store:
+        store.set_note(RESTORED, str(int((now() - days * DAY).timestamp())))
+    central.command("revoke", "gate-east-1")
+    assert ("--serial" in capsys.readouterr().out) is warned
 
 
 def test_a_number_revokes_one_certificate_that_is_known(

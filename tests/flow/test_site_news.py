@@ -12,7 +12,7 @@ from station.config import StationConfig
 from station.core import cose
 from station.core.model import ClockState, Direction, Instant
 from station.core.passback import Passage, Peers
-from station.core.peers import payload
+from station.core.peers import MOST_PASSAGES, payload
 from station.inbox import Inbox
 from station.journal import Journal
 from station.register import Register
@@ -129,6 +129,19 @@ def test_many_notices_are_read_a_few_at_a_time_to_the_end(site):
         assert site.read() is Peers.UNHEARD
         looks += 1
     assert looks == 4
+
+
+def test_full_notices_are_read_by_threes(site):
+    """One takes as long as dozens of small ones: the eight days of a large site do not hold up the gate either."""
+    people = [passage(OUT, NOW - 60)] * (MOST_PASSAGES - 1)
+    for number in range(8):
+        site.tell([passage(OUT, NOW - 1000 + number), *people])
+    site.restart()
+    known = list[int]()
+    for _ in range(4):
+        assert site.read() is Peers.UNHEARD
+        known.append(len({one.wall_us for one in site.register.history(PERSON, NOW_INSTANT).own}) - 1)
+    assert known == [3, 6, 8, 8]
 
 
 @pytest.mark.parametrize("age_s", [901, 86_400, -901])
