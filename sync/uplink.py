@@ -254,7 +254,7 @@ class Uplink:
         for _ in range(MOST_LOOKS):
             if not self._has_room() or not self._send_next(self._stream):
                 break
-        if self._selection.first_kept(self._stream, self._at) > self._hello.first_kept:
+        if self._selection.first_kept(self._stream, self._at) > max(self._stream.first, self._hello.first_kept):
             self._ask_again(now)
         self._count_waiting(self._stream)
 
