@@ -45,6 +45,10 @@ class DamagedRowError(JournalError):
     """The first row that was asked for is missing or damaged. Those behind it may be sound (sync/old_stream.py)."""
 
 
+class _UnreadableError(JournalError):
+    """Some of the rows that were asked for are stored so that SQLite cannot read them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What the journal holds: rows `first` to `last` without gaps (`first` is `last` + 1 where it holds none)."""
@@ -82,7 +86,7 @@ class Outbox:
         """Return the chain hash after row `seq`, None where the row is not kept. Raises JournalError."""
         if seq == 0:
             return events.GENESIS
-        rows = self._query("SELECT hash FROM event WHERE seq = ? AND typeof(hash) = 'blob'", (seq,))
+        rows = self._readable("SELECT hash FROM event WHERE seq BETWEEN ? AND ? AND typeof(hash) = 'blob'", seq, seq)
         return rows[0][0] if rows else self._evicted(seq)
 
     def _evicted(self, seq: int) -> bytes | None:
@@ -108,7 +112,8 @@ class Outbox:
         known = self.hash_at(seq)
         if known is not None:
             return known == head
-        following = self._query("SELECT raw, hash FROM event WHERE seq = ?", (seq + 1,))
+        query = "SELECT raw, hash FROM event WHERE seq BETWEEN ? AND ? AND typeof(raw) = 'blob'"
+        following = self._readable(query, seq + 1, seq + 1)
         if not following:
             return None
         raw, after = following[0]
@@ -119,10 +124,8 @@ class Outbox:
 
         Raises DamagedRowError where `first` itself is damaged, JournalError.
         """
-        rows = self._query(
-            "SELECT (SELECT epoch FROM stream), seq, raw, hash FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq",
-            (first, last),
-        )
+        query = "SELECT (SELECT epoch FROM stream), seq, raw, hash FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        rows = self._readable(query, first, last)
         if any(found != epoch for found, *_ in rows):  # between the look and now another journal took its place
             raise JournalError(f"{self.path}: was replaced while being read; trying again")
         if not rows and not self._is_within(epoch, first):
@@ -150,14 +153,14 @@ class Outbox:
         )
 
     def _is_within(self, epoch: int, seq: int) -> bool:
-        """Say whether rows on both sides of row `seq` are there."""
+        """Say whether row `seq` is one of those that the journal holds, readable or not."""
         found = self.look()
-        return found is not None and found.epoch == epoch and found.first < seq <= found.last
+        return found is not None and found.epoch == epoch and found.first <= seq <= found.last
 
     def _sealed(self, first: int, count: int) -> list[str]:
         """Return what each of `count` events from `first` on knows of a person; nothing where none does."""
-        query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ?"
-        found = dict(self._query(query, (first, first + count - 1)))
+        query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ? AND typeof(text) = 'blob'"
+        found = dict(self._readable(query, first, first + count - 1))
         return [written(found.get(seq, b"")) for seq in range(first, first + count)] if found else []
 
     @staticmethod
@@ -229,6 +232,16 @@ class Outbox:
             return None
         return rows[0][0] if rows else None
 
+    def _readable(self, sql: str, first: int, last: int) -> list[tuple[Any, ...]]:
+        """Return what `sql` finds in those of rows `first` to `last` that can be read. Raises JournalError."""
+        try:
+            return self._query(sql, (first, last))
+        except _UnreadableError:
+            if first >= last:
+                return []
+        middle = (first + last) // 2
+        return [*self._readable(sql, first, middle), *self._readable(sql, middle + 1, last)]
+
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
             connection = self._open()
@@ -238,9 +251,11 @@ class Outbox:
             if "no such table" in str(error):
                 return []  # the station is just creating the file
             raise JournalError(f"{self.path}: {error}; the station may be of another version, update both") from error
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, ValueError) as error:
             self.close()
-            raise JournalError(
+            # What SQLite calls corrupt; or a bit has made a text of bytes, and those are no UTF-8.
+            kind = _UnreadableError if isinstance(error, (apsw.CorruptError, ValueError)) else JournalError
+            raise kind(
                 f"{self.path}: cannot be read ({error}); is gate-sync in the station's group, is the disk sound?"
             ) from error
 

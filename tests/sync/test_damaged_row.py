@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from station.core.model import Instant
 from station.guard_screen import Condition
 from sync import wire
 from sync.central.skip import Skip
+from sync.old_stream import OldStream
 from sync.outbox import DamagedRowError, Outbox
 from tests.sync.lab import STATION, Journal
 from tests.sync.test_uplink import Bench
@@ -25,6 +27,8 @@ ROT = {
     "no hash": ("UPDATE event SET hash = 'x' WHERE seq = 23", [23, 24]),
     "rows gone": ("DELETE FROM event WHERE seq BETWEEN 23 AND 45", [*range(23, 47)]),
 }
+FLIPS = {"a number becomes bytes": (-4, 0x10), "the hash becomes a text": (-1, 1)}
+"""A flipped bit in what SQLite stores before a row's bytes: where, counted from these, and which."""
 
 
 @pytest.fixture
@@ -51,12 +55,27 @@ def rot(path: Path, sql: str) -> None:
         db.execute(sql)
 
 
-@pytest.mark.parametrize("kind", ROT)
+def flip(path: Path, kind: str, seq: int = 23) -> None:
+    """Flip a bit of a row in the file itself."""
+    db = apsw.Connection(str(path))
+    ((raw,),) = list(db.execute("SELECT raw FROM event WHERE seq = ?", (seq,)))
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.close()
+    data = bytearray(path.read_bytes())
+    offset, bit = FLIPS[kind]
+    for found in re.finditer(re.escape(raw), bytes(data)):  # SQLite leaves copies where it has split pages
+        data[found.start() + offset] ^= bit
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", [*ROT, *FLIPS])
 def test_all_other_rows_arrive_and_the_loss_is_said(tmp_path: Path, central: Central, kind: str) -> None:
     """Sound rows before and behind it go up, only it counts as lost, and the link tells of it."""
-    sql, gone = ROT[kind]
+    sql, gone = ROT.get(kind, ("", [23, 24]))
     station = WholeStation(tmp_path / "station")
     station.write(59)
+    if kind in FLIPS:
+        flip(tmp_path / "station" / "journal.db", kind)
     rot(tmp_path / "station" / "journal.db", sql)
     station.connect()
     station.talk(central)
@@ -114,6 +133,47 @@ def test_sound_rows_before_it_are_in_the_batch(bench: Bench) -> None:
     with pytest.raises(DamagedRowError, match="row 23 is missing or damaged"):
         outbox.batch(bench.journal.epoch, 23, 40, wire.MAX_RAW, bytes.fromhex(bench.head(22)))
     outbox.close()
+
+
+@pytest.mark.parametrize("kind", FLIPS)
+@pytest.mark.parametrize("seq", [1, 23])
+def test_a_row_that_sqlite_cannot_read_is_damaged(bench: Bench, kind: str, seq: int) -> None:
+    """It is told from a file that cannot be read: asked for alone too, and where it is the first of all."""
+    heads = [bench.head(n) for n in range(61)]
+    flip(bench.journal.path, kind, seq)
+    outbox = Outbox(bench.journal.path)
+    for last in (seq, 60):
+        with pytest.raises(DamagedRowError, match=f"row {seq} is missing or damaged"):
+            outbox.batch(bench.journal.epoch, seq, last, wire.MAX_RAW, bytes.fromhex(heads[seq - 1]))
+    assert outbox.hash_at(seq) is None
+    assert outbox.confirms(seq - 1, bytes.fromhex(heads[seq - 1])) is True or seq == 1
+    assert outbox.confirms(seq, bytes.fromhex(heads[seq])) is True
+    outbox.close()
+
+
+@pytest.mark.parametrize("kind", FLIPS)
+def test_a_live_row_behind_it_holds_nothing_up(bench: Bench, kind: str) -> None:
+    """The last row before the connection rots: the next has nothing to be chained to, and those behind it go up."""
+    bench.connect()
+    bench.ack(40, answer=True)
+    bench.spans()
+    bench.journal.write(5)
+    flip(bench.journal.path, kind, 60)
+    bench.work()
+    assert bench.spans() == [(62, 65)]
+
+
+@pytest.mark.parametrize("damage", ["CAST(X'FF' AS TEXT)", "'text'", "7"])
+def test_a_sealed_text_that_is_no_bytes_is_left_out(bench: Bench, damage: str) -> None:
+    """What an event knows of a person has rotted: the event goes up without it, the others with theirs."""
+    for seq in (2, 3):
+        bench.journal._db.execute("INSERT INTO personal VALUES (?, X'0102')", (seq,))
+    bench.journal._db.execute(f"UPDATE personal SET text = {damage} WHERE seq = 2")
+    batch = bench.outbox.batch(bench.journal.epoch, 1, 4, wire.MAX_RAW, bytes(32))
+    assert batch.sealed == ["", "", "AQI", ""]
+    old = OldStream(bench.journal.path).piece(0, 4).batch
+    assert old is not None
+    assert old.sealed == batch.sealed
 
 
 def test_hello_says_from_where_on_everything_is_kept(bench: Bench) -> None:
