@@ -204,7 +204,8 @@ class Outbox:
 
     def recorded_us(self, seq: int) -> int | None:
         """Return when row `seq` was recorded (Unix microseconds), None where it is not kept. Raises JournalError."""
-        for (raw,) in self._query("SELECT raw FROM event WHERE seq = ?", (seq,)):
+        query = "SELECT raw FROM event WHERE seq BETWEEN ? AND ? AND typeof(raw) = 'blob'"
+        for (raw,) in self._readable(query, seq, seq):
             with contextlib.suppress(ValueError):
                 return events.decode(raw).wall_us
         return None
@@ -212,10 +213,9 @@ class Outbox:
     def named(self, names: tuple[str, str], first: int, last: int) -> list[bytes]:
         """Return those of rows `first` to `last` in which one of `names` stands between quotes. Raises JournalError."""
         quoted = [f'"{name}"' for name in names]
-        named = "(instr(raw, ?) OR instr(raw, ?))"
+        named = "typeof(raw) = 'blob' AND (instr(raw, ?) OR instr(raw, ?))"
         sql = f"SELECT raw FROM event WHERE seq BETWEEN ? AND ? AND {named} ORDER BY seq"
-        rows = self._query(sql, (first, last, *quoted))
-        return [bytes(raw) for (raw,) in rows]
+        return [raw for (raw,) in self._readable(sql, first, last, *quoted)]
 
     def trust(self) -> bytes | None:
         """Return the trust bundle in force as received, None where there is none or it cannot be read now."""
@@ -232,15 +232,15 @@ class Outbox:
             return None
         return rows[0][0] if rows else None
 
-    def _readable(self, sql: str, first: int, last: int) -> list[tuple[Any, ...]]:
+    def _readable(self, sql: str, first: int, last: int, *more: object) -> list[tuple[Any, ...]]:
         """Return what `sql` finds in those of rows `first` to `last` that can be read. Raises JournalError."""
         try:
-            return self._query(sql, (first, last))
+            return self._query(sql, (first, last, *more))
         except _UnreadableError:
             if first >= last:
                 return []
         middle = (first + last) // 2
-        return [*self._readable(sql, first, middle), *self._readable(sql, middle + 1, last)]
+        return [*self._readable(sql, first, middle, *more), *self._readable(sql, middle + 1, last, *more)]
 
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:

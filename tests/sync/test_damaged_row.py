@@ -152,6 +152,19 @@ def test_a_row_that_sqlite_cannot_read_is_damaged(bench: Bench, kind: str, seq: 
 
 
 @pytest.mark.parametrize("kind", FLIPS)
+def test_what_looks_for_alarms_and_ages_reads_past_it(bench: Bench, kind: str) -> None:
+    """Home Assistant's bridge and the status, too, find all other rows; a row that is no bytes hurts neither."""
+    sound = bench.journal.rows()[10:]
+    flip(bench.journal.path, kind)
+    bench.journal._db.execute("UPDATE event SET raw = 7 WHERE seq = 30")
+    bench.journal._db.execute("UPDATE event SET raw = CAST(raw AS TEXT) WHERE seq = 31")
+    found = bench.outbox.named(("decision", "boot"), 11, 60)
+    assert {raw for seq, raw, _ in sound if seq not in (23, 30, 31)} <= set(found)
+    assert bench.outbox.recorded_us(22) is not None
+    assert bench.outbox.recorded_us(30) is bench.outbox.recorded_us(31) is None
+
+
+@pytest.mark.parametrize("kind", FLIPS)
 def test_a_live_row_behind_it_holds_nothing_up(bench: Bench, kind: str) -> None:
     """The last row before the connection rots: the next has nothing to be chained to, and those behind it go up."""
     bench.connect()
