@@ -218,8 +218,8 @@ class Uplink:
             return False
         self.complaints.end("journal", "the journal can be read again")
         self.trouble = self._selection.describe_lost(self._at)
-        if self.trouble:
-            self.complaints.begin("damaged", self.trouble)
+        over = "" if self.queue else "central has every row of the journal, or an operator has let it go"
+        self.complaints.follow("damaged", self.trouble, over)
         return True
 
     def _count_waiting(self, stream: Stream) -> None:

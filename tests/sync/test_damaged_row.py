@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -221,6 +222,38 @@ def test_the_wish_for_a_damaged_row_holds_nothing_up(bench: Bench) -> None:
     assert bench.uplink.trouble == "", "central has had the row"
     bench.ack(62)
     assert bench.delivered() == 62
+
+
+def test_a_damaged_row_that_is_asked_for_again_counts_once(bench: Bench) -> None:
+    """An operator asks for rows among which is one that is known to be damaged."""
+    bench.journal._db.execute(ROT["other bytes"][0])
+    bench.connect()
+    bench.ack(22, (24, 60), answer=True)
+    assert bench.uplink.trouble.startswith("1 rows")
+    bench.uplink.resend(20, 30)
+    bench.ack(22, (24, 60))
+    assert bench.uplink.trouble.startswith("1 rows")
+
+
+def test_damage_is_said_once_when_it_begins_and_once_when_it_is_over(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Connections that come and go say nothing new; once central counts all rows, it is over, and new damage is new."""
+    caplog.set_level(logging.INFO)
+    bench.journal._db.execute(ROT["other bytes"][0])
+    for _ in range(3):
+        bench.uplink.disconnected()
+        bench.connect()
+        bench.ack(22, (24, 60), answer=True)
+    assert caplog.text.count("are damaged") == 1
+    assert "every row" not in caplog.text
+    bench.ack(60)
+    bench.work()
+    assert caplog.text.count("central has every row") == 1
+    bench.journal.write(5)
+    rot(bench.journal.path, ROT["other bytes"][0].replace("23", "63"))
+    bench.work()
+    assert caplog.text.count("are damaged") == 2
 
 
 def test_a_row_that_can_be_read_again_is_sent_on_the_next_connection(bench: Bench) -> None:
