@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 BUSY_MS = 1000
 DIGEST = 32
+MOST_ENDS = 200
+"""Batches of which the last hash is remembered: more than are ever on their way."""
 Row = tuple[int, int, int, str, str, int, str, dict[str, msgspec.Raw]]
 _ROWS = msgspec.json.Decoder(list[Row])
 """Reads what station.core.events writes, all rows of a batch at once: eight times as fast as row by row."""
@@ -65,6 +67,9 @@ class Outbox:
         self.path = path
         self._connection: apsw.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._epoch = -1
+        self._ends: dict[int, bytes] = {}
+        """The hashes with which batches of this stream ended: a row may go bad while it is on its way."""
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""
@@ -80,14 +85,17 @@ class Outbox:
         if not rows:
             return None
         epoch, first, last = rows[0]
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._ends.clear()
         return Stream(epoch, first if first is not None else 1, last if last is not None else 0)
 
     def hash_at(self, seq: int) -> bytes | None:
-        """Return the chain hash after row `seq`, None where the row is not kept. Raises JournalError."""
+        """Return the chain hash after row `seq`, None where that is not kept. Raises JournalError."""
         if seq == 0:
             return events.GENESIS
         rows = self._readable("SELECT hash FROM event WHERE seq BETWEEN ? AND ? AND typeof(hash) = 'blob'", seq, seq)
-        return rows[0][0] if rows else self._evicted(seq)
+        return rows[0][0] if rows else self._ends.get(seq) or self._evicted(seq)
 
     def _evicted(self, seq: int) -> bytes | None:
         """Return the chain hash after the row that was evicted last, if that is `seq`: what is kept follows on it."""
@@ -142,6 +150,7 @@ class Outbox:
         sound = self._sound(first, taken)
         if not sound:
             raise DamagedRowError(f"{self.path}: row {first} is missing or damaged")
+        self._remember(epoch, first + sound - 1, rows[sound - 1][3])
         return wire.Batch(
             epoch=epoch,
             first_seq=first,
@@ -151,6 +160,13 @@ class Outbox:
             events=[msgspec.Raw(raw) for raw in taken[:sound]],
             sealed=self._sealed(first, sound),
         )
+
+    def _remember(self, epoch: int, seq: int, digest: bytes) -> None:
+        if epoch == self._epoch:
+            self._ends.pop(seq, None)
+            self._ends[seq] = digest
+            if len(self._ends) > MOST_ENDS:
+                del self._ends[next(iter(self._ends))]
 
     def _is_within(self, epoch: int, seq: int) -> bool:
         """Say whether row `seq` is one of those that the journal holds, readable or not."""
