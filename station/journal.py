@@ -77,7 +77,8 @@ class Journal:
     def _open_or_quarantine(self) -> apsw.Connection:
         try:
             return self._open()
-        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, _UnsoundError) as error:
+        except (apsw.CorruptError, apsw.NotADBError, apsw.SQLError, _UnsoundError, TypeError, ValueError) as error:
+            # TypeError, ValueError: a flipped bit makes a number of a row's bytes, or a text that is no UTF-8.
             self.quarantined = _set_aside(self.path)
             log.error("journal %s is damaged (%s); set aside as %s", self.path, error, self.quarantined)  # noqa: TRY400
             return self._open()
@@ -191,7 +192,8 @@ class Journal:
 
         What a guard told is left out: it dies with its boot, or each boot would allow the next guard to go on from it.
         """
-        for (raw,) in self.rows("SELECT raw FROM event ORDER BY seq DESC LIMIT ?", (LOOK_BACK,)):
+        query = "SELECT raw FROM event WHERE typeof(raw) = 'blob' ORDER BY seq DESC LIMIT ?"
+        for (raw,) in self.rows(query, (LOOK_BACK,)):
             try:
                 event = original(raw)
             except ValueError:

@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 SHOWN_US = DAY_US
 """For so long the guard screen tells that a new stream had to be begun."""
 
+TRY_AGAIN_US = 600_000_000
+"""After so long a new stream that could not be begun is tried again: each try goes over the whole backlog."""
+
 
 class Upkeep:
     """Used by the gate thread alone; once a second, and what may take longer only while all lanes are idle."""
@@ -32,6 +35,8 @@ class Upkeep:
         self._retention = Retention(recorder.journal, inbox, config)
         self._since: Since | None = last_rehoming(recorder.journal)
         self._fault = ""
+        self._try_again_us = 0
+        """When a new stream that could not be begun is tried again, on the monotonic clock."""
 
     def tend(self, now: Instant, beat: Callable[[], None], *, idle: bool) -> None:
         """Look at the disk; while idle, do one small piece of what is due. Never raises: the lane goes on."""
@@ -42,16 +47,20 @@ class Upkeep:
         except (JournalFault, OSError, ValueError) as fault:
             self._say(str(fault))
         else:
-            self._say("")
+            if now.mono_us >= self._try_again_us:
+                self._say("")
 
     def _work(self, disk: Disk, now: Instant, beat: Callable[[], None]) -> None:
         journal = self._recorder.journal
-        if order := self._inbox.rehoming(journal.epoch):
+        order = self._inbox.rehoming(journal.epoch)
+        if order is None:
+            self._retention.evict(disk, now)
+        elif now.mono_us >= self._try_again_us:
+            self._try_again_us = now.mono_us + TRY_AGAIN_US
             rehome(journal, order, now, beat)
+            self._try_again_us = 0
             self._recorder.renumbered()
             self._since = last_rehoming(journal)
-        else:
-            self._retention.evict(disk, now)
         for name in self._inbox.uploaded():
             _put_away(journal.path.parent, name)
 

@@ -28,6 +28,13 @@ class Complaints:
             self._said.discard(what)
             log.info("%s", text)
 
+    def follow(self, what: str, trouble: str, over: str) -> None:
+        """Say `trouble` when it begins and `over` when it is; both are empty as long as nobody knows."""
+        if trouble:
+            self.begin(what, trouble)
+        elif over:
+            self.end(what, over)
+
     def ignore(self, code: str, why: str = "") -> None:
         """Count an acknowledgement that is ignored; `why`: what to say of it, empty where it is no mistake."""
         self.ignored[code] += 1

@@ -2,8 +2,10 @@
 
 One message at a time, and only while the live stream has no backlog, so nothing here ever holds it up. First central is
 asked what it has (a hello that says `ended`), then it is sent what is missing and can be read, then told that nothing
-more is kept: what it has not got by then it writes down as lost. Everything is asked anew after a restart; only that a
-file is done is written down, and gate-station then marks the file.
+more is kept: what it has not got by then it writes down as lost. An acknowledgement names few ranges: where it may not
+name the batch, a hello behind that asks from there on. Only what is named counts as held: a batch may be lost where the
+hello behind it is not. Everything is asked anew after a restart; only that a file is done is written down, and
+gate-station then marks the file.
 """
 
 from __future__ import annotations
@@ -48,8 +50,10 @@ class Sending:
         self.flying: Span | None = None
         """The rows that were sent last and are not known to be held."""
         self.ending = False
+        self._before = (0, GENESIS.hex())
+        """The row before `flying` and the hash there: from there on the hello asks."""
         self._named = 0
-        """Up to which row the last acknowledgement names everything that is held."""
+        """Up to which row the last acknowledgement that answers no such question names everything that is held."""
 
     def next(self) -> wire.Batch | None:
         """Return the next batch, None where there is nothing more to send. Skips at most one window at a time."""
@@ -60,6 +64,7 @@ class Sending:
                 if piece.batch.first_seq > first:
                     self.skipped.append((first, piece.batch.first_seq - 1))
                 self.flying, self.nonce = (piece.batch.first_seq, piece.batch.last_seq), 0
+                self._before = piece.batch.first_seq - 1, piece.batch.prev_hash
                 return piece.batch
             self.skipped.append((first, max(first, piece.reached)))
         return None
@@ -72,14 +77,14 @@ class Sending:
     def hello(self, zone: str) -> wire.Hello:
         """Return the question what central holds, or at the end the word that nothing more is kept."""
         self.nonce = self._rng.getrandbits(52) + 1
-        last = self.stream.last
+        last, (acked, head) = self.stream.last, self._before
         return wire.Hello(
             epoch=self.stream.epoch,
             nonce=self.nonce,
             first_kept=last + 1 if self.ending else 1,
             next_seq=last + 1,
-            acked=0,
-            head=GENESIS.hex(),
+            acked=acked,
+            head=head,
             zone=zone,
             ended=True,
         )
@@ -91,9 +96,9 @@ class Sending:
             return False
         news, self.generation = self.covered is None, ack.db_generation
         named = [(1, ack.prefix.seq), *((held.first, held.last) for held in ack.held)]
-        self._named = self.stream.last if len(ack.held) < wire.MAX_HELD else named[-1][1]
-        if self.flying is not None and (answers or not missing(named, *self.flying)):
-            named.append(self.flying)
+        if not ack.hello or self._before[0] == 0:
+            self._named = self.stream.last if len(ack.held) < wire.MAX_HELD else named[-1][1]
+        if self.flying is not None and not missing(named, *self.flying):
             self.flying, news = None, True
         self.covered = without([(1, self.stream.last)], missing([*(self.covered or []), *named], 1, self.stream.last))
         return news

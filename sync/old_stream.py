@@ -48,7 +48,7 @@ class OldStream:
             self._db = apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
             self._db.set_busy_timeout(BUSY_MS)
             self.epoch = self._number("SELECT epoch FROM stream WHERE id = 1") if epoch is None else epoch
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, ValueError) as error:
             raise JournalError(f"{path}: cannot be read ({error}); keep the file and call the operator") from error
         newest = self._newest()
         self.last = newest if last is None else min(newest, last)
@@ -102,19 +102,18 @@ class OldStream:
         if self._table != "event":
             return []
         try:
-            query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ?"
-            found: dict[int, Any] = dict(self._db.execute(query, (rows[0][0], rows[-1][0])))
+            query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ? AND typeof(text) = 'blob'"
+            found: dict[int, bytes] = dict(self._db.execute(query, (rows[0][0], rows[-1][0])))
         except (apsw.Error, OSError):
             return []
-        texts = [found.get(seq) for seq, _, _ in rows]
-        return [written(text) if isinstance(text, bytes) else "" for text in texts] if found else []
+        return [written(found.get(seq, b"")) for seq, _, _ in rows] if found else []
 
     def _readable(self, first: int, last: int) -> list[_Row]:
         """Return the rows `first` to `last` that can be read, however much of the file cannot."""
         query = f"SELECT seq, raw, hash FROM {self._table} WHERE seq BETWEEN ? AND ? ORDER BY seq"
         try:
             found: list[Any] = list(self._db.execute(query, (first, last)))
-        except (apsw.Error, OSError):
+        except (apsw.Error, OSError, ValueError):  # a text that is no UTF-8, where bytes were
             if first >= last:
                 return []
             middle = (first + last) // 2

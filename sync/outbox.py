@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 BUSY_MS = 1000
 DIGEST = 32
+MOST_ENDS = 200
+"""Batches of which the last hash is remembered: more than are ever on their way."""
 Row = tuple[int, int, int, str, str, int, str, dict[str, msgspec.Raw]]
 _ROWS = msgspec.json.Decoder(list[Row])
 """Reads what station.core.events writes, all rows of a batch at once: eight times as fast as row by row."""
@@ -45,6 +47,10 @@ class DamagedRowError(JournalError):
     """The first row that was asked for is missing or damaged. Those behind it may be sound (sync/old_stream.py)."""
 
 
+class _UnreadableError(JournalError):
+    """Some of the rows that were asked for are stored so that SQLite cannot read them."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stream:
     """What the journal holds: rows `first` to `last` without gaps (`first` is `last` + 1 where it holds none)."""
@@ -61,6 +67,9 @@ class Outbox:
         self.path = path
         self._connection: apsw.Connection | None = None
         self._file: tuple[int, int] | None = None
+        self._epoch = -1
+        self._ends: dict[int, bytes] = {}
+        """The hashes with which batches of this stream ended: a row may go bad while it is on its way."""
 
     def close(self) -> None:
         """Let go of the file. May be called twice."""
@@ -76,14 +85,17 @@ class Outbox:
         if not rows:
             return None
         epoch, first, last = rows[0]
+        if epoch != self._epoch:
+            self._epoch = epoch
+            self._ends.clear()
         return Stream(epoch, first if first is not None else 1, last if last is not None else 0)
 
     def hash_at(self, seq: int) -> bytes | None:
-        """Return the chain hash after row `seq`, None where the row is not kept. Raises JournalError."""
+        """Return the chain hash after row `seq`, None where that is not kept. Raises JournalError."""
         if seq == 0:
             return events.GENESIS
-        rows = self._query("SELECT hash FROM event WHERE seq = ? AND typeof(hash) = 'blob'", (seq,))
-        return rows[0][0] if rows else self._evicted(seq)
+        rows = self._readable("SELECT hash FROM event WHERE seq BETWEEN ? AND ? AND typeof(hash) = 'blob'", seq, seq)
+        return rows[0][0] if rows else self._ends.get(seq) or self._evicted(seq)
 
     def _evicted(self, seq: int) -> bytes | None:
         """Return the chain hash after the row that was evicted last, if that is `seq`: what is kept follows on it."""
@@ -108,7 +120,8 @@ class Outbox:
         known = self.hash_at(seq)
         if known is not None:
             return known == head
-        following = self._query("SELECT raw, hash FROM event WHERE seq = ?", (seq + 1,))
+        query = "SELECT raw, hash FROM event WHERE seq BETWEEN ? AND ? AND typeof(raw) = 'blob'"
+        following = self._readable(query, seq + 1, seq + 1)
         if not following:
             return None
         raw, after = following[0]
@@ -119,10 +132,8 @@ class Outbox:
 
         Raises DamagedRowError where `first` itself is damaged, JournalError.
         """
-        rows = self._query(
-            "SELECT (SELECT epoch FROM stream), seq, raw, hash FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq",
-            (first, last),
-        )
+        query = "SELECT (SELECT epoch FROM stream), seq, raw, hash FROM event WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        rows = self._readable(query, first, last)
         if any(found != epoch for found, *_ in rows):  # between the look and now another journal took its place
             raise JournalError(f"{self.path}: was replaced while being read; trying again")
         if not rows and not self._is_within(epoch, first):
@@ -139,6 +150,7 @@ class Outbox:
         sound = self._sound(first, taken)
         if not sound:
             raise DamagedRowError(f"{self.path}: row {first} is missing or damaged")
+        self._remember(epoch, first + sound - 1, rows[sound - 1][3])
         return wire.Batch(
             epoch=epoch,
             first_seq=first,
@@ -149,15 +161,22 @@ class Outbox:
             sealed=self._sealed(first, sound),
         )
 
+    def _remember(self, epoch: int, seq: int, digest: bytes) -> None:
+        if epoch == self._epoch:
+            self._ends.pop(seq, None)
+            self._ends[seq] = digest
+            if len(self._ends) > MOST_ENDS:
+                del self._ends[next(iter(self._ends))]
+
     def _is_within(self, epoch: int, seq: int) -> bool:
-        """Say whether rows on both sides of row `seq` are there."""
+        """Say whether row `seq` is one of those that the journal holds, readable or not."""
         found = self.look()
-        return found is not None and found.epoch == epoch and found.first < seq <= found.last
+        return found is not None and found.epoch == epoch and found.first <= seq <= found.last
 
     def _sealed(self, first: int, count: int) -> list[str]:
         """Return what each of `count` events from `first` on knows of a person; nothing where none does."""
-        query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ?"
-        found = dict(self._query(query, (first, first + count - 1)))
+        query = "SELECT seq, text FROM personal WHERE seq BETWEEN ? AND ? AND typeof(text) = 'blob'"
+        found = dict(self._readable(query, first, first + count - 1))
         return [written(found.get(seq, b"")) for seq in range(first, first + count)] if found else []
 
     @staticmethod
@@ -201,7 +220,8 @@ class Outbox:
 
     def recorded_us(self, seq: int) -> int | None:
         """Return when row `seq` was recorded (Unix microseconds), None where it is not kept. Raises JournalError."""
-        for (raw,) in self._query("SELECT raw FROM event WHERE seq = ?", (seq,)):
+        query = "SELECT raw FROM event WHERE seq BETWEEN ? AND ? AND typeof(raw) = 'blob'"
+        for (raw,) in self._readable(query, seq, seq):
             with contextlib.suppress(ValueError):
                 return events.decode(raw).wall_us
         return None
@@ -209,10 +229,9 @@ class Outbox:
     def named(self, names: tuple[str, str], first: int, last: int) -> list[bytes]:
         """Return those of rows `first` to `last` in which one of `names` stands between quotes. Raises JournalError."""
         quoted = [f'"{name}"' for name in names]
-        named = "(instr(raw, ?) OR instr(raw, ?))"
+        named = "typeof(raw) = 'blob' AND (instr(raw, ?) OR instr(raw, ?))"
         sql = f"SELECT raw FROM event WHERE seq BETWEEN ? AND ? AND {named} ORDER BY seq"
-        rows = self._query(sql, (first, last, *quoted))
-        return [bytes(raw) for (raw,) in rows]
+        return [raw for (raw,) in self._readable(sql, first, last, *quoted)]
 
     def trust(self) -> bytes | None:
         """Return the trust bundle in force as received, None where there is none or it cannot be read now."""
@@ -229,6 +248,16 @@ class Outbox:
             return None
         return rows[0][0] if rows else None
 
+    def _readable(self, sql: str, first: int, last: int, *more: object) -> list[tuple[Any, ...]]:
+        """Return what `sql` finds in those of rows `first` to `last` that can be read. Raises JournalError."""
+        try:
+            return self._query(sql, (first, last, *more))
+        except _UnreadableError:
+            if first >= last:
+                return []
+        middle = (first + last) // 2
+        return [*self._readable(sql, first, middle, *more), *self._readable(sql, middle + 1, last, *more)]
+
     def _query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         try:
             connection = self._open()
@@ -238,9 +267,11 @@ class Outbox:
             if "no such table" in str(error):
                 return []  # the station is just creating the file
             raise JournalError(f"{self.path}: {error}; the station may be of another version, update both") from error
-        except (apsw.Error, OSError) as error:
+        except (apsw.Error, OSError, ValueError) as error:
             self.close()
-            raise JournalError(
+            # What SQLite calls corrupt; or a bit has made a text of bytes, and those are no UTF-8.
+            kind = _UnreadableError if isinstance(error, (apsw.CorruptError, ValueError)) else JournalError
+            raise kind(
                 f"{self.path}: cannot be read ({error}); is gate-sync in the station's group, is the disk sound?"
             ) from error
 

@@ -118,7 +118,7 @@ class Selection:
         return max(first, piece.batch.first_seq - 1 if piece.batch else piece.reached)
 
     def _leave_out(self, first: int, last: int) -> None:
-        self.damaged.append((first, last))
+        self.damaged += missing(self.damaged, first, last)
         self._passed(first, last)
 
     def sent(self, batch: wire.Batch) -> None:

@@ -218,8 +218,8 @@ class Uplink:
             return False
         self.complaints.end("journal", "the journal can be read again")
         self.trouble = self._selection.describe_lost(self._at)
-        if self.trouble:
-            self.complaints.begin("damaged", self.trouble)
+        over = "" if self.queue else "central has every row of the journal, or an operator has let it go"
+        self.complaints.follow("damaged", self.trouble, over)
         return True
 
     def _count_waiting(self, stream: Stream) -> None:
@@ -254,7 +254,7 @@ class Uplink:
         for _ in range(MOST_LOOKS):
             if not self._has_room() or not self._send_next(self._stream):
                 break
-        if self._selection.first_kept(self._stream, self._at) > self._hello.first_kept:
+        if self._selection.first_kept(self._stream, self._at) > max(self._stream.first, self._hello.first_kept):
             self._ask_again(now)
         self._count_waiting(self._stream)
 

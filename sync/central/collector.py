@@ -169,7 +169,9 @@ class Collector:
     def _acks(self, standing: dict[StreamKey, Standing], hellos: dict[StreamKey, wire.Hello]) -> Iterable[wire.Ack]:
         for key, now in standing.items():
             seq, head = ranges.prefix(now.held)
-            beyond = [r for r in now.held if r.last > seq][: wire.MAX_HELD]
+            hello = hellos.get(key)
+            asked = hello.acked if hello and hello.ended else 0  # of a stream that has ended: from where on to name
+            beyond = [r for r in now.held if r.last > max(seq, asked)][: wire.MAX_HELD]
             if now.forked:
                 log.error("station %s offers other rows than are held (epoch %016x): a fork", now.station, now.epoch)
             yield wire.Ack(
@@ -180,6 +182,6 @@ class Collector:
                 credit=self._credit,
                 retry_ms=self._retry_ms,
                 db_generation=self._store.generation,
-                hello=hellos[key].nonce if key in hellos else 0,
+                hello=hello.nonce if hello else 0,
                 fork=now.forked,
             )

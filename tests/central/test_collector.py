@@ -116,6 +116,16 @@ def test_hello_is_answered_also_where_nothing_is_known(desk: Desk) -> None:
     assert (desk.acks[2].prefix.seq, desk.acks[2].hello) == (10, 2)
 
 
+def test_of_an_ended_stream_the_ranges_are_named_that_are_asked_for(desk: Desk) -> None:
+    """More ranges than fit: a hello of an ended stream says from where on, so that what was sent last is among them."""
+    desk.flush(*(batch(seq, seq) for seq in range(2, 60, 2)), hello())
+    assert [held.first for held in desk.acks[-1].held] == [*range(2, 34, 2)]
+    asked = wire.Hello(epoch=EPOCH, nonce=8, first_kept=1, next_seq=61, acked=49, head="0" * 64, ended=True)
+    desk.flush(batch(50, 50), message("hello", wire.encode(asked)))
+    assert [(held.first, held.last) for held in desk.acks[-1].held] == [(seq, seq) for seq in range(50, 60, 2)]
+    assert (desk.acks[-1].prefix.seq, desk.acks[-1].hello) == (0, 8)
+
+
 def test_rows_lost_for_good_are_written_down(desk: Desk, caplog: pytest.LogCaptureFixture) -> None:
     """Rows a station no longer keeps and central never had are an explicit lost range, said once."""
     desk.flush(hello(first_kept=5))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -192,3 +193,55 @@ def test_the_time_to_go_on_from_is_that_of_a_trusted_clock(journal):
     for state, wall_us in ((ClockState.LOST, 5), (ClockState.TRUSTED, 7), (ClockState.HOLDOVER, 99)):
         journal.append(Kind.CLOCK, {}, Instant(wall_us, 1, state))
     assert journal.last_wall_us() == 7
+
+
+FLIPS = {
+    "a number becomes bytes": (-4, 0x10),
+    "bytes become a number": (-3, 0x80),
+    "bytes become a text": (-2, 1),
+    "the hash becomes a text": (-1, 1),
+}
+"""A flipped bit in what SQLite stores before a row's bytes: where, counted from these, and which."""
+
+
+def flip(folder: Path, kind: str, seq: int) -> None:
+    """Flip a bit of a row in the closed file."""
+    path, (offset, bit) = folder / "journal.db", FLIPS[kind]
+    raw = next(row[1] for row in rows(folder) if row[0] == seq)
+    data = bytearray(path.read_bytes())
+    for found in re.finditer(re.escape(raw), bytes(data)):  # SQLite leaves copies where it has split pages
+        data[found.start() + offset] ^= bit
+    path.write_bytes(data)
+
+
+def filled(folder: Path, count: int) -> None:
+    """Leave a journal of so many events; its WAL is empty."""
+    journal = Journal(folder, "boot-1")
+    journal.append_all([(Kind.DECISION, {"n": n}) for n in range(count)], NOW)
+    journal.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    journal.close()
+
+
+@pytest.mark.parametrize("kind", FLIPS)
+def test_a_journal_whose_last_rows_cannot_be_read_is_set_aside(tmp_path, kind):
+    """A flipped bit among the rows that are verified at the start, wherever it is: the station starts all the same."""
+    filled(tmp_path, 30)
+    flip(tmp_path, kind, 23)
+    journal = Journal(tmp_path, "boot-2")
+    assert journal.quarantined is not None
+    assert journal.append(Kind.BOOT, {}, NOW) == 1
+    journal.close()
+
+
+def test_an_older_row_that_is_no_bytes_keeps_no_station_from_starting(tmp_path):
+    """Before the rows that are verified, and the clock was lost ever since: the time to go on from is an older one."""
+    filled(tmp_path, 100)
+    journal = Journal(tmp_path, "boot-1")
+    journal.append_all([(Kind.DECISION, {"n": n}) for n in range(1100)], Instant(1, 1, ClockState.LOST))
+    journal.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+    journal.close()
+    flip(tmp_path, "bytes become a number", 100)
+    journal = Journal(tmp_path, "boot-2")
+    assert journal.quarantined is None
+    assert journal.last_wall_us() == NOW.wall_us
+    journal.close()

@@ -313,6 +313,27 @@ def test_an_order_is_carried_out_once_and_only_while_nobody_is_there(kept):
     assert kept.upkeep.ailments(Instant(LATER.wall_us + SHOWN_US, 1))["stream"] is None
 
 
+def test_an_order_that_fails_is_tried_again_only_after_minutes(kept, monkeypatch, caplog):
+    """Each try goes over the whole backlog: not once a second. That it failed is said once."""
+    tried = list[int]()
+
+    def fails(journal, *_):
+        tried.append(journal.epoch)
+        raise JournalFault("row 23 cannot be read")
+
+    monkeypatch.setattr("station.upkeep.rehome", fails)
+    kept.order(4)
+    for second in range(600):
+        kept.upkeep.tend(Instant(NOW.wall_us, second * 1_000_000), lambda: None, idle=True)
+    assert len(tried) == 1
+    kept.upkeep.tend(Instant(NOW.wall_us, 600_000_000), lambda: None, idle=True)
+    assert len(tried) == 2
+    assert caplog.text.count("row 23 cannot be read") == 1
+    monkeypatch.undo()
+    kept.upkeep.tend(Instant(NOW.wall_us, 1_200_000_000), lambda: None, idle=True)
+    assert kept.journal.epoch != tried[0]
+
+
 def test_an_order_that_makes_no_sense_is_not_read(kept):
     """A cause nobody knows, a negative prefix: left alone."""
     for prefix, cause in ((-1, "fork"), (1, "whim")):

@@ -137,6 +137,26 @@ def test_many_holes_and_a_link_that_breaks(tmp_path: Path, central: Central) -> 
     assert (tmp_path / "station" / f"{NAME}.uploaded").exists()
 
 
+def test_a_batch_that_nobody_received_is_sent_again(tmp_path: Path, central: Central) -> None:
+    """Where an acknowledgement cannot name all ranges, each batch dies once on its way, and the hello behind it not."""
+    (tmp_path / "station").mkdir()
+    epoch, gone = holed(tmp_path / "station")
+    station = WholeStation(tmp_path / "station")
+    station.connect()
+    died, began, count = set[bytes](), station.now, 0
+    while not (tmp_path / "station" / f"{NAME}.uploaded").exists() and station.now < began + 3600:
+        sent = station.work(1.0)
+        count += len(sent)
+        lost = {raw for leaf, raw, _ in sent if leaf == "log" and wire.decode_batch(raw).epoch == epoch} - died
+        died |= lost
+        station.hear(central.take([message for message in sent if message[1] not in lost]))
+    station.close()
+    assert len(died) > HOLES
+    assert count < 5 * HOLES, "each time after a wait"
+    assert held(central, epoch) == [seq for seq in range(1, 20 * HOLES + 11) if seq not in gone]
+    assert {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)} == gone
+
+
 @pytest.mark.parametrize("said", ["nothing", "less each time", "another database each time"])
 def test_no_acknowledgement_makes_it_send_at_once_again(tmp_path: Path, said: str) -> None:
     """Whatever central answers to each message, nothing is sent twice without waiting."""
@@ -162,7 +182,7 @@ def test_no_acknowledgement_makes_it_send_at_once_again(tmp_path: Path, said: st
 
 
 def test_an_answer_that_comes_twice_settles_nothing_that_was_sent_later(tmp_path: Path) -> None:
-    """The broker may deliver twice: only the hello behind a batch speaks for it, and only once."""
+    """The broker may deliver twice: only what names a batch speaks for it, and only once."""
     epoch, _ = set_aside(tmp_path, 1200)
     sending = Sending(OldStream(tmp_path / NAME), random.Random(1))
     held = [wire.Held(first=n, last=n, last_hash="ab" * 32) for n in range(2, 34, 2)]
@@ -177,14 +197,21 @@ def test_an_answer_that_comes_twice_settles_nothing_that_was_sent_later(tmp_path
         assert not sending.is_unnamed
         assert not sending.take(first), "not of this batch"
         assert sending.take(msgspec.structs.replace(ack, prefix=wire.Prefix(seq=row, head="00" * 32)))
-    assert sending.next() is not None
+    batch = sending.next()
+    assert batch is not None
     assert sending.is_unnamed
-    behind = sending.hello(ZONE).nonce
+    behind, flying = sending.hello(ZONE), (batch.first_seq, batch.last_seq)
+    assert (behind.acked, behind.head) == (batch.first_seq - 1, batch.prev_hash)
     assert not sending.take(ack)
-    assert sending.take(msgspec.structs.replace(ack, hello=behind))
+    answered = msgspec.structs.replace(ack, hello=behind.nonce)
+    assert not sending.take(answered), "central has answered and does not hold it"
+    assert sending.flying == flying
+    named = [wire.Held(first=batch.first_seq, last=batch.last_seq, last_hash="ab" * 32)]
+    answered = msgspec.structs.replace(answered, held=named)
+    assert sending.take(answered)
     assert sending.flying is None
     assert sending.next() is not None
-    assert not sending.take(msgspec.structs.replace(ack, hello=behind))
+    assert not sending.take(answered)
     sending.stream.close()
 
 

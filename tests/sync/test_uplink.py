@@ -274,6 +274,19 @@ def test_another_database_generation_makes_the_station_ask(bench: Bench) -> None
     assert bench.delivered() == 20
 
 
+def test_eviction_makes_no_other_hello(bench: Bench) -> None:
+    """Old rows that central has go every minute: that is no news, and central is not asked for all its notices."""
+    bench.journal.write(60)
+    bench.connect()
+    bench.ack(60, answer=True)
+    first = bench.hello().nonce
+    for minute in range(1, 11):
+        bench.journal.evict(minute)
+        bench.work(60)
+        assert bench.hello().nonce == first
+        assert bench.uplink.is_heard
+
+
 def test_a_rewind_stops_at_what_is_still_kept(bench: Bench) -> None:
     """Where rows are evicted that central has lost, the rest is sent and kept, and nothing counts as delivered."""
     bench.journal.write(30)
