@@ -107,12 +107,12 @@ class Collector:
             send(topic, payload)
 
     def _news(self, work: _Flush) -> Iterator[Message]:
-        """Yield what stations are told beside their acknowledgements; what needs the database comes last."""
+        """Yield what stations are told at once beside their acknowledgements; a hello's eight days go later."""
         if self._beacon:
             yield from self._beacon.answers(work.offers)
         if self._sites:
             yield from self._sites.owed()
-            yield from self._sites.greet({s: hello.nonce for (s, _), hello in work.hellos.items() if not hello.ended})
+            self._sites.greet({s: hello.nonce for (s, _), hello in work.hellos.items() if not hello.ended})
 
     def _commit(self, work: _Flush) -> dict[StreamKey, Standing]:
         try:

@@ -50,6 +50,7 @@ class SiteDesk:
         self._sites, self._store, self._key, self._now_us = sites, store, key, now_us
         self._site_of = {station: site for site in sites for station in site.stations}
         self._told = dict[str, int]()  # who was told everything on this connection, and for which hello; 0: for none
+        self._asking = dict[str, int]()  # who has said hello and is to be told everything, and by which hello
         self._owed = list[Standing]()
         self._silent = frozenset[str]()
 
@@ -84,21 +85,25 @@ class SiteDesk:
                 yield from ((wire.down(other, "peer"), notice) for other in others for notice in notices)
             self._owed.pop(0)
 
-    def greet(self, hellos: Mapping[str, int]) -> Iterator[Message]:
-        """Yield everything of the last eight days for stations that say hello (station -> nonce), once for each nonce.
-
-        Raises sqlalchemy.exc.DBAPIError.
-        """
+    def greet(self, hellos: Mapping[str, int]) -> None:
+        """Note stations that say hello (station -> nonce): each hears everything of the last eight days, once."""
         for station, nonce in hellos.items():
-            site = self._site_of.get(station)
-            if site is None or self._told.get(station) == nonce:
-                continue
-            passages = self._of_others(site, station)
-            complete = not self._silent_of(site) - {station}
-            if passages or complete:
-                topic = wire.down(station, "peer")
-                yield from ((topic, notice) for notice in self._notices(site.name, passages))
-            self._told[station] = nonce
+            if station in self._site_of and self._told.get(station) != nonce:
+                self._asking[station] = nonce
+
+    @property
+    def is_asked(self) -> bool:
+        """Whether a station that has said hello waits for its eight days."""
+        return bool(self._asking)
+
+    def answers(self) -> Iterator[Message]:
+        """Yield what stations have asked for by their hello; to be taken a little at a time.
+
+        Raises sqlalchemy.exc.DBAPIError; who had not heard all by then is told anew.
+        """
+        while self._asking:
+            station = next(iter(self._asking))
+            yield from self._everything(self._site_of[station], station, or_none=True)
 
     def every_minute(self) -> Iterator[Message]:
         """Yield that there were no other passages, and drop what is older than eight days.
@@ -126,12 +131,20 @@ class SiteDesk:
 
     def _catch_up(self, site: SiteConfig) -> Iterator[Message]:
         for station in site.stations:
-            if station in self._told:
-                continue
-            if passages := self._of_others(site, station):
-                topic = wire.down(station, "peer")
-                yield from ((topic, notice) for notice in self._notices(site.name, passages))
-            self._told[station] = 0
+            yield from self.answers()  # who has just come back does not wait for the end of a round
+            if station not in self._told:
+                yield from self._everything(site, station)
+
+    def _everything(self, site: SiteConfig, station: str, *, or_none: bool = False) -> Iterator[Message]:
+        """Yield eight days for a station; `or_none`: also that there were none, where that is known."""
+        told, nonce = self._told, self._asking.get(station, 0)
+        passages = self._of_others(site, station)
+        if passages or (or_none and not self._silent_of(site) - {station}):
+            topic = wire.down(station, "peer")
+            yield from ((topic, notice) for notice in self._notices(site.name, passages))
+        told[station] = nonce
+        if self._asking.get(station) == nonce:
+            del self._asking[station]
 
     def _of_others(self, site: SiteConfig, station: str) -> list[Passage]:
         others = [other for other in site.stations if other != station]

@@ -107,6 +107,7 @@ class Town:
         """Let a station say hello."""
         hello = wire.Hello(epoch=5, nonce=nonce or next(self._nonces), first_kept=0, next_seq=1, acked=0, head="0" * 64)
         self.flush((station, "hello", wire.encode(hello), wire.JSON_TYPE))
+        self.sent += self.desk.answers()
 
     def minute(self) -> None:
         """Let a minute's notice go out."""
@@ -549,6 +550,46 @@ def test_a_round_that_the_database_ends_begins_anew(town: Town, monkeypatch: pyt
     monkeypatch.undo()
     sites.look(lambda topic, payload: town.sent.append((topic, payload)), 0.1)
     assert len(town.sent) == 5
+
+
+def test_hellos_do_not_hold_up_a_flush(town: Town) -> None:
+    """A hundred gates may come back at once: their days go a few notices at a time, not before the next batch."""
+    town.report(EAST, entered())
+    sites = SiteRound(town.desk, 60.0)
+    sites.look(lambda _topic, _payload: None, 0.0)
+    town.sent.clear()
+    for nonce, station in enumerate((WEST, NORTH), 1):
+        town.desk.greet({station: nonce})
+    assert town.sent == []
+    sites.look(lambda topic, payload: town.sent.append((topic, payload)), 1.0)
+    assert [topic for topic, _ in town.sent] == [wire.down(station, "peer") for station in (WEST, NORTH)]
+    sites.look(lambda topic, payload: town.sent.append((topic, payload)), 2.0)
+    assert len(town.sent) == 2, "and not again"
+
+
+def test_a_hello_is_answered_within_a_round(town: Town) -> None:
+    """Whoever comes back while every gate is told eight days is next, and not told twice."""
+    town.report(EAST, entered())
+    town.sent.clear()
+    town.desk.connected()
+    going = town.desk.every_minute()
+    first = next(going)
+    town.desk.greet({NORTH: 7})
+    topics = [topic for topic, _ in (first, next(going), *going) if "far" not in topic]
+    assert topics[:2] == [wire.down(station, "peer") for station in (WEST, NORTH)]
+    assert len(topics) == 2 + 3, "each of the two once, then all three that there were none"
+
+
+def test_a_hello_during_the_answer_to_another_is_answered(town: Town) -> None:
+    """A station that begins anew while it is being told everything is told everything once more."""
+    town.report(EAST, entered())
+    town.sent.clear()
+    town.desk.greet({WEST: 1})
+    going = town.desk.answers()
+    next(going)
+    town.desk.greet({WEST: 2})
+    assert [topic for topic, _ in going] == [wire.down(WEST, "peer")]
+    assert not town.desk.is_asked
 
 
 def test_hello_is_told_that_there_were_none(town: Town) -> None:
