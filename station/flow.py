@@ -20,7 +20,7 @@ from station.core.baseline import Baseline
 from station.core.door import DoorState
 from station.core.facts import Site
 from station.core.lane import Lane, LaneCommand, LaneEvent, LaneState
-from station.core.model import Band, Credential, Decision, Instant, Outcome, Rejected, TemperatureReading, Verdict
+from station.core.model import Credential, Decision, Instant, Outcome, Rejected, TemperatureReading, Verdict
 from station.core.reasons import Reason
 from station.core.timecode import TimeCode
 from station.core.vigilance import COOL_US, WINDOW_US, Vigil, refused
@@ -28,6 +28,7 @@ from station.doorway import Doorway
 from station.judge import Judge, Surroundings
 from station.lane_record import LaneRecord
 from station.let_in import LetIn
+from station.measurement import Measured, Measurement
 from station.payloads import holders
 from station.ports import Sighting
 from station.refusals import RefusalCounter, refusal_key
@@ -39,9 +40,7 @@ IMITATED = frozenset({Reason.LIVE_STALE, Reason.LIVE_REPLAYED, Reason.LIVE_WRONG
 # Names of their own for what every passage asks: Python 3.11 takes 0.2 us to find a member by its enumeration, and a
 # passage asked for seventy (a tenth of its time). For the same reason the usual commands come first in `_execute`.
 _BUSY, _PENDING = (LaneState.PASSING, LaneState.COMMITTING), (LaneState.MEASURING, LaneState.ESCORTING)
-_IDLE, _DENY, _ESCORT = LaneState.IDLE, Outcome.DENY, Outcome.ESCORT
-DOOR_WAIT_US = 30_000_000
-"""So long somebody who was measured waits for another door to be shut, before the guard is asked."""
+_IDLE, _MEASURING, _DENY, _ESCORT = LaneState.IDLE, LaneState.MEASURING, Outcome.DENY, Outcome.ESCORT
 QUEUED_US = 500_000
 """How long a sighting may wait in the gate's queue beyond the frame's own age limit."""
 _ENDED = {
@@ -71,7 +70,7 @@ class LaneFlow:
         `read` reads a text; None: against the trust bundle in force.
         """
         self.config, self.site = config, site
-        self._measure, self._around, self.now = measure, around, around.clock.now
+        self._measurement, self._around, self.now = Measurement(measure), around, around.clock.now
         self._times = lanes.LaneTimes(measure_us, _us(config.refusal_s), _us(config.guard_s), _us(config.escort_s))
         self.lane = Lane()
         self.doorway = doorway
@@ -80,10 +79,6 @@ class LaneFlow:
         self.refusals = RefusalCounter(config.id, around.recorder, around.clock)
         self._oldest_us = config.camera.max_age_ms * 1000 + QUEUED_US
         self._vigil, self._cool_until_us = Vigil(), 0
-        self._token = 0
-        self._measured: tuple[TemperatureReading, Baseline | None] | None = None
-        """A result that waits until another door is shut."""
-        self._measuring_since_us = 0
         self.turn = Turn(self.now())
         self._judge = Judge(site, around)
         self.record = LaneRecord(config.id, site.direction, around.recorder, around.register, around.personal)
@@ -214,24 +209,22 @@ class LaneFlow:
 
         `usual`: what is usual at this lane after it, stored with the decision.
         """
-        if token != self._token or self.lane.state is not LaneState.MEASURING:
-            return
-        self._measured = (reading, usual)
-        self.conclude()
+        if self.lane.state is LaneState.MEASURING and self._measurement.take(token, Measured(reading, usual)):
+            self.conclude()
 
     def conclude(self) -> None:
         """Decide on what was measured, once no other door must be shut first, or that has lasted too long."""
-        decision = self.lane.decision
-        if self._measured is None or decision is None or decision.credential is None:
+        decision, found = self.lane.decision, self._measurement.found
+        if found is None or decision is None or decision.credential is None:
             return
-        blocked, now = self.interlocked, self.now()
-        if blocked and now.mono_us < self._measuring_since_us + DOOR_WAIT_US:
+        blocked = self.interlocked
+        if blocked and self.now().mono_us < (self._measurement.waits_until_us or 0):
             return
-        (reading, usual), self._measured = self._measured, None
-        verdict = self.judge_measured(decision.credential, reading, decision.escort)
+        self._measurement.forget()
+        verdict = self.judge_measured(decision.credential, found.reading, decision.escort)
         if blocked and verdict.outcome is Outcome.GRANT:
             verdict = replace(verdict, outcome=Outcome.REFER, reason=Reason.INTERLOCKED)
-        self.record.usual = usual
+        self.record.usual = found.usual
         self._decided(verdict, decision.credential.cti.hex(), signed=True)
 
     def judge_measured(
@@ -243,7 +236,7 @@ class LaneFlow:
     @property
     def waits_for_door(self) -> bool:
         """Whether somebody who was measured waits here for another door to be shut."""
-        return self._measured is not None
+        return self._measurement.found is not None
 
     # --- the decision ----------------------------------------------------------------------------------------------
 
@@ -281,8 +274,8 @@ class LaneFlow:
         self.lane, commands = lanes.handle(self.lane, event, self.now().mono_us, self._times, decision)
         for command in commands:
             self._execute(command, about)
-        if self.lane.state is not LaneState.MEASURING:
-            self._measured = None
+        if self.lane.state is not _MEASURING:
+            self._measurement.forget()
         if self.lane.state is _IDLE:
             self._let_in.forget()
 
@@ -299,9 +292,10 @@ class LaneFlow:
                 if through := self._let_in.through(counted=self.doorway.counts):
                     self.record.entered(*through, self.now())
             case LaneCommand.MEASURE:
-                self._start_screening()
+                self.record.seq = 0  # nothing is recorded yet that a passage could refer to
+                self._measurement.begin(self.now())
             case LaneCommand.GIVE_UP_MEASURING:
-                self._measured = self._measured or (TemperatureReading(Band.FAULT), None)
+                self._measurement.give_up()
                 self.conclude()
             case LaneCommand.ALARM_JOURNAL:
                 self.doorway.alarms.set("journal", rings=True)
@@ -310,13 +304,6 @@ class LaneFlow:
                     self.record.missed(_ENDED[command], of, people, self.now())
             case _:
                 self.record.ended(_ENDED[command], about, self.now())
-
-    def _start_screening(self) -> None:
-        self._token, self._measured = self._token + 1, None
-        self._measuring_since_us = self.now().mono_us
-        self.record.seq = 0  # nothing is recorded yet that a passage could refer to
-        if self._measure:
-            self._measure(self._token)
 
     def _commit(self) -> None:
         decision = self.lane.decision
@@ -332,8 +319,8 @@ class LaneFlow:
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""
-        waits = None if self._measured is None else self._measuring_since_us + DOOR_WAIT_US
-        candidates = (self.lane.deadline_us, waits, self.doorway.next_deadline_us(), self.refusals.next_expiry_us)
+        waits, closes = self._measurement.waits_until_us, self.doorway.next_deadline_us()
+        candidates = (self.lane.deadline_us, waits, closes, self.refusals.next_expiry_us)
         return min((at for at in candidates if at is not None), default=None)
 
     def expire(self) -> None:
