@@ -200,9 +200,11 @@ class Doorway:
     def step(self, event: DoorEvent) -> None:
         """Carry an event to the door's table and do what it commands."""
         before = self.door
+        if event is DoorEvent.OPENED and self._bolt is DoorEvent.BOLT_THROWN:
+            self._bolt = None  # the opening belies it: torn out of its keep, or a feedback that says so for ever
         self.door, commands = doors.handle(before, event, self._clock.now().mono_us, self._times)
-        if self.door.state is _LOCKED or (self.door.state is _UNLOCKED and event in _PASSED_BY):
-            self._expected = 0  # who leaves by the exit button as long as that lasts is not counted
+        if self.door.state is _LOCKED or (event in _PASSED_BY and self._lasts_for_exit):
+            self._expected = 0  # who leaves by the exit button is not counted
         for command in commands:
             self._do(command)
         if before.state in doors.ALARMS or self.door.state in doors.ALARMS:
@@ -210,6 +212,11 @@ class Doorway:
         awaited = _BOLT_MOVES.get(self.door.state)
         if awaited is not None and (self._config.bolt is None or self._bolt is awaited):
             self.step(awaited)  # it has moved already, or nobody can tell
+
+    @property
+    def _lasts_for_exit(self) -> bool:
+        """Whether the door is unlocked for nobody but who leaves by the exit button."""
+        return self.door.state is _UNLOCKED and self.door.deadline_us == self.door.exit_until_us
 
     def _change_alarm(self, before: str | None, after: str | None) -> None:
         if before and before != after:
@@ -270,7 +277,8 @@ class Doorway:
         """Whether the door is shut and nobody may open it: what an interlocked door waits for."""
         leaving = self.door.deadline_us is not None
         blocked = self.door.state is DoorState.OUT_OF_SERVICE and not leaving
-        return (blocked or self.door.state is _LOCKED) and not self.door.is_open
+        stays_thrown = self.door.state is DoorState.LOCK_FAILED and self._bolt is DoorEvent.BOLT_THROWN
+        return (blocked or stays_thrown or self.door.state is _LOCKED) and not self.door.is_open
 
     def next_deadline_us(self) -> int | None:
         """Return the monotonic moment at which `expire` must be called, or None."""

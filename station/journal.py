@@ -247,10 +247,14 @@ def _verify(db: apsw.Connection) -> None:
     """Check the database, and the chain of its last events, before anything is built on them."""
     if db.execute("SELECT count(*) FROM stream").get != 1:
         raise _UnsoundError("it names no stream")
+    if db.execute("SELECT typeof(epoch) <> 'integer' OR epoch <= 0 FROM stream").get:
+        raise _UnsoundError("its stream has no number")
     result = db.execute("PRAGMA quick_check(1)").get
     if result != "ok":
         raise _UnsoundError(result)
     newest_first: list[Any] = db.execute("SELECT seq, raw, hash FROM event ORDER BY seq DESC LIMIT 1000").fetchall()
+    if newest_first and not (isinstance(newest_first[0][2], bytes) and len(newest_first[0][2]) == len(GENESIS)):
+        raise _UnsoundError(f"event {newest_first[0][0]} has no hash")
     for (seq, _, before), (following, raw, digest) in itertools.pairwise(reversed(newest_first)):
         if following != seq + 1 or chain(before, raw) != digest:
             raise _UnsoundError(f"the chain breaks at event {following}")

@@ -85,8 +85,8 @@ def decode(raw: bytes | None) -> Baseline:
     try:
         stored = json.loads(raw or b"{}")
         values = tuple(float(value) for value in stored.get("values", ()))
-        anchor = stored.get("anchor")
-        found = Baseline(values, None if anchor is None else float(anchor), str(stored.get("calibrated", "")))
+        anchor, calibrated = stored.get("anchor"), stored.get("calibrated", stored.get("day") or "")
+        found = Baseline(values, None if anchor is None else float(anchor), str(calibrated))
     except (ValueError, TypeError, AttributeError):
         return Baseline()
     sound = all(math.isfinite(value) for value in (*found.values, found.anchor_c or 0.0))

@@ -294,6 +294,8 @@ def handle(door: Door, event: DoorEvent, now_us: int, times: DoorTimes) -> tuple
     is_open = _SAYS.get(event, door.is_open)
     exit_until = now_us + times.exit if event is E.REX else door.exit_until_us
     row = TABLE.get((door.state, event))
+    if event is E.BOLT_WITHDRAWN and door.state is S.LOCK_FAILED and exit_until > now_us:
+        return Door(S.UNLOCKED, exit_until, is_open, exit_until), ()  # late, but whoever leaves forces nothing
     if row is None:
         return replace(door, is_open=is_open, exit_until_us=exit_until), ()
     deadline = now_us + times.of(row.limit) if row.limit else None

@@ -94,6 +94,12 @@ def test_the_state_survives_a_restart(values, calibration):
     assert decode(state.encode()) == state
 
 
+def test_a_state_of_before_the_marks_is_no_factory_sensors():
+    """What was stored under a dated calibration does not count where there is none any more."""
+    stored = decode(b'{"values": [34.0], "anchor": 33.6, "day": "2026-03-01"}')
+    assert stored.under(FACTORY) == Baseline()
+
+
 @pytest.mark.parametrize("raw", [None, b"", b"{", b"[1]", b'{"values": ["x"]}', b'{"values": [NaN]}', b"\xff"])
 def test_a_damaged_state_is_an_empty_one(raw):
     """It is no reason not to start: it fills again within a day."""

@@ -546,7 +546,7 @@ class GateMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_an_exit_releases_is_not_called_locked(self) -> None:
-        """While the button releases the relay, opening is no alarm, a bolt that stays in no fault, a block no lock."""
+        """While the button releases the relay, opening is no alarm, and a block is no lock."""
         if self.now_us < self.exit_until_us:
             assert self.door.state not in (S.LOCKED, S.RELOCKING, S.AJAR)
             assert self.door.state is not S.OUT_OF_SERVICE or self.door.deadline_us == self.exit_until_us

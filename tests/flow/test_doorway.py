@@ -500,3 +500,49 @@ def test_the_button_behind_a_passage_rings_nothing(make):
     assert door.state == "unlocked"
     door.input(I.DOOR_OPENED, I.PASSAGE)
     assert door.ringing == set()
+
+
+@pytest.mark.parametrize("granted", [False, True], ids=["torn-out", "stuck-feedback"])
+def test_a_door_that_opens_past_its_bolt_is_not_locked(make, granted):
+    """An opening belies a bolt that says it is thrown: shut again, the door waits for its next word."""
+    door = make("contact", "bolt")
+    if granted:
+        door.grant()
+    door.input(I.DOOR_OPENED)
+    door.let(2)
+    door.input(I.DOOR_CLOSED)
+    assert not door.doorway.secured
+    door.let(13)
+    assert (door.ringing, door.doorway.secured) == ({"door-lock"}, False)
+    door.input(I.BOLT_THROWN)
+    assert (door.ringing, door.doorway.secured) == (set(), True)
+
+
+def test_who_is_let_in_at_an_open_door_is_counted_when_it_has_fallen_shut(make):
+    """The pass shown behind the one in front lets in one, not whoever comes along."""
+    door = make("contact", "passage")
+    door.grant()
+    door.input(I.DOOR_OPENED, I.PASSAGE)
+    door.grant()
+    door.input(I.DOOR_CLOSED)
+    assert door.state == "unlocked"
+    door.input(I.DOOR_OPENED, I.PASSAGE, I.PASSAGE)
+    assert door.ringing == {"tailgating"}
+
+
+def test_a_bolt_that_binds_while_somebody_leaves(make):
+    """The lock rings until it comes free; who then opens has pressed the button and forces nothing."""
+    door = make("contact", "bolt", "rex")
+    door.input(I.REX, I.REX_RELEASED)
+    door.let(1.8)
+    assert door.ringing == {"door-lock"}
+    door.input(I.BOLT_WITHDRAWN, I.DOOR_OPENED)
+    assert (door.state, door.ringing) == ("open", set())
+
+
+def test_a_bolt_that_does_not_withdraw_keeps_the_door_shut(make):
+    """The lock rings, but the door is as shut as it was: the other door of a sluice need not wait for the locksmith."""
+    door = make("contact", "bolt")
+    door.grant()
+    door.let(20)
+    assert (door.state, door.ringing, door.doorway.secured) == ("lock-failed", {"door-lock"}, True)

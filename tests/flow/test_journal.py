@@ -233,6 +233,22 @@ def test_a_journal_whose_last_rows_cannot_be_read_is_set_aside(tmp_path, kind):
     journal.close()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    ["UPDATE stream SET epoch = x'0102030405'", "UPDATE stream SET epoch = 1.5", "UPDATE event SET hash = 5"],
+)
+def test_a_journal_without_a_number_or_a_head_is_set_aside(tmp_path, damage):
+    """What everything else is built on is checked by its kind, too; the station starts, and its events go on."""
+    filled(tmp_path, 1)
+    journal = Journal(tmp_path, "boot-1")
+    journal.rows(damage)
+    journal.close()
+    journal = Journal(tmp_path, "boot-2")
+    assert journal.quarantined is not None
+    assert journal.append(Kind.BOOT, {}, NOW) == 1
+    journal.close()
+
+
 def test_an_older_row_that_is_no_bytes_keeps_no_station_from_starting(tmp_path):
     """Before the rows that are verified, and the clock was lost ever since: the time to go on from is an older one."""
     filled(tmp_path, 100)
