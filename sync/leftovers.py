@@ -4,8 +4,8 @@ One message at a time, and only while the live stream has no backlog, so nothing
 asked what it has (a hello that says `ended`), then it is sent what is missing and can be read, then told that nothing
 more is kept: what it has not got by then it writes down as lost. An acknowledgement names few ranges: where it may not
 name the batch, a hello behind that asks from there on. Only what is named counts as held: a batch may be lost where the
-hello behind it is not. Everything is asked anew after a restart; only that a file is done is written down, and
-gate-station then marks the file.
+hello behind it is not. What central refuses each time is let go in the end. Everything is asked anew after a restart;
+only that a file is done is written down, and gate-station then marks the file.
 """
 
 from __future__ import annotations
