@@ -4,8 +4,8 @@ One message at a time, and only while the live stream has no backlog, so nothing
 asked what it has (a hello that says `ended`), then it is sent what is missing and can be read, then told that nothing
 more is kept: what it has not got by then it writes down as lost. An acknowledgement names few ranges: where it may not
 name the batch, a hello behind that asks from there on. Only what is named counts as held: a batch may be lost where the
-hello behind it is not. Everything is asked anew after a restart; only that a file is done is written down, and
-gate-station then marks the file.
+hello behind it is not. What central refuses each time is let go in the end. Everything is asked anew after a restart;
+only that a file is done is written down, and gate-station then marks the file.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 60.0
 """How often is looked for files that were set aside."""
+MOST_REFUSALS = 5
+"""So often central answers behind the same rows without holding them; then they are let go. It keeps few ranges of a
+stream (ranges.MOST_RANGES) and refuses what would begin another, for ever, while rows that were only lost arrive.
+"""
 
 
 class Sending:
@@ -46,10 +50,12 @@ class Sending:
         self.covered: list[Span] | None = None
         """What central holds, disjoint and ascending; None until it has said so."""
         self.skipped: list[Span] = []
-        """What cannot be sent."""
+        """What cannot be sent, or what central does not take."""
         self.flying: Span | None = None
         """The rows that were sent last and are not known to be held."""
         self.ending = False
+        self._tries, self._refusals = 0, 0
+        """How often `flying` was sent, and how often central has answered behind it without holding it."""
         self._before = (0, GENESIS.hex())
         """The row before `flying` and the hash there: from there on the hello asks."""
         self._named = 0
@@ -63,16 +69,22 @@ class Sending:
             if piece.batch is not None:
                 if piece.batch.first_seq > first:
                     self.skipped.append((first, piece.batch.first_seq - 1))
-                self.flying, self.nonce = (piece.batch.first_seq, piece.batch.last_seq), 0
+                self._fly((piece.batch.first_seq, piece.batch.last_seq))
                 self._before = piece.batch.first_seq - 1, piece.batch.prev_hash
                 return piece.batch
             self.skipped.append((first, max(first, piece.reached)))
         return None
 
+    def _fly(self, span: Span) -> None:
+        if span != self.flying:
+            self._tries = self._refusals = 0
+        self.flying, self.nonce = span, 0
+        self._tries += 1
+
     @property
     def is_unnamed(self) -> bool:
-        """Whether the acknowledgement of what is flying may not name it."""
-        return self.flying is not None and self.flying[1] > self._named
+        """Whether the acknowledgement of what is flying may not name it, or has not: then a hello asks."""
+        return self.flying is not None and (self.flying[1] > self._named or self._tries > 1)
 
     def hello(self, zone: str) -> wire.Hello:
         """Return the question what central holds, or at the end the word that nothing more is kept."""
@@ -100,8 +112,20 @@ class Sending:
             self._named = self.stream.last if len(ack.held) < wire.MAX_HELD else named[-1][1]
         if self.flying is not None and not missing(named, *self.flying):
             self.flying, news = None, True
+        elif self.flying is not None and answers and self.covered is not None:
+            news = self._refused(self.flying)
         self.covered = without([(1, self.stream.last)], missing([*(self.covered or []), *named], 1, self.stream.last))
         return news
+
+    def _refused(self, span: Span) -> bool:
+        """Count an answer, once, that does not hold what was sent before it. Says whether that is let go now."""
+        self.nonce = 0
+        self._refusals += 1
+        if self._refusals < MOST_REFUSALS:
+            return False
+        self.skipped.append(span)
+        self.flying = None
+        return True
 
     def lost(self) -> int:
         """Return how many rows central does not hold at the end."""

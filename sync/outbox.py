@@ -253,12 +253,20 @@ class Outbox:
         try:
             return self._query(sql, (first, last, *more))
         except _UnreadableError:
+            return self._halved(sql, first, last, *more)
+
+    def _halved(self, sql: str, first: int, last: int, *more: object) -> list[tuple[Any, ...]]:
+        """Find them half by half, all over one connection: opening the file for each would take a second altogether."""
+        try:
+            return self._query(sql, (first, last, *more), keep=True)
+        except _UnreadableError:
             if first >= last:
                 return []
         middle = (first + last) // 2
-        return [*self._readable(sql, first, middle, *more), *self._readable(sql, middle + 1, last, *more)]
+        return [*self._halved(sql, first, middle, *more), *self._halved(sql, middle + 1, last, *more)]
 
-    def _query(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def _query(self, sql: str, values: Sequence[object] = (), *, keep: bool = False) -> list[tuple[Any, ...]]:
+        """Ask the journal. Lets go of the file where that fails; with `keep` not for rows that cannot be read."""
         try:
             connection = self._open()
             return list(connection.execute(sql, tuple(values))) if connection else []
@@ -268,9 +276,10 @@ class Outbox:
                 return []  # the station is just creating the file
             raise JournalError(f"{self.path}: {error}; the station may be of another version, update both") from error
         except (apsw.Error, OSError, ValueError) as error:
-            self.close()
             # What SQLite calls corrupt; or a bit has made a text of bytes, and those are no UTF-8.
             kind = _UnreadableError if isinstance(error, (apsw.CorruptError, ValueError)) else JournalError
+            if kind is JournalError or not keep:
+                self.close()
             raise kind(
                 f"{self.path}: cannot be read ({error}); is gate-sync in the station's group, is the disk sound?"
             ) from error

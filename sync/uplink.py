@@ -22,6 +22,7 @@ from sync.complaints import Complaints
 from sync.config import SyncConfig
 from sync.flights import Flights
 from sync.greeting import Greeting
+from sync.looks import looks
 from sync.outbox import JournalError, Outbox, Stream
 from sync.pacing import Patience, Pause
 from sync.position import Position, Verdict
@@ -32,8 +33,6 @@ log = logging.getLogger(__name__)
 
 REFUSED = 0x80
 """PUBACK reasons from here on are refusals (MQTT 5, 2.4)."""
-MOST_LOOKS = 100
-"""Batches cut or found damaged in one go: a journal full of damage must not hold up the loop."""
 MOST_UNPUBACKED = 4
 """Batches handed to the connection that the broker has not taken: on a slow link live events wait behind so many."""
 UNKNOWN_SPREAD_S = 1.0
@@ -59,7 +58,7 @@ class Uplink:
         self._flights = Flights(self._patience)
         self._hello, self._pause = Greeting(self._rng), Pause()
         self._selection = Selection(config.batch, outbox)
-        self._credit, self._generation, self._waiting = 100, "", 0
+        self._credit, self._generation, self._waiting, self._unfinished = 100, "", 0, False
         self.complaints = Complaints()
         self.batches, self.retransmitted = 0, 0
         """Batches sent since the start, and of how many no acknowledgement came in time."""
@@ -241,6 +240,7 @@ class Uplink:
             self._order = None
 
     def _pump(self, now: float) -> None:
+        self._unfinished = False
         if self._publish is None or self._stream is None or now < self._pause.until:
             return
         if self._hello.due is not None and now >= self._hello.due:
@@ -251,9 +251,11 @@ class Uplink:
         if lost := self._flights.give_up(now):
             self.retransmitted += flying - len(self._flights)
             log.info("no acknowledgement of rows %d to %d: sending them again", *lost)
-        for _ in range(MOST_LOOKS):
+        for _ in looks():
             if not self._has_room() or not self._send_next(self._stream):
                 break
+        else:
+            self._unfinished = True
         if self._selection.first_kept(self._stream, self._at) > max(self._stream.first, self._hello.first_kept):
             self._ask_again(now)
         self._count_waiting(self._stream)
@@ -280,7 +282,7 @@ class Uplink:
         """Return when `work` has something to do next, None where only an event can give it work."""
         if self._publish is None or self._stream is None:
             return None
-        times = self._flights.due()
+        times = [*self._flights.due(), *([now] if self._unfinished else [])]
         if self._hello.due is not None and self._hello.due < math.inf:
             times.append(self._hello.due)
         if now < self._pause.until:

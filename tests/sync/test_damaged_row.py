@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -222,6 +224,22 @@ def test_hello_says_from_where_on_everything_is_kept(bench: Bench) -> None:
     second = bench.hello().nonce
     bench.work(400)
     assert bench.hello().nonce == second
+
+
+def test_a_journal_full_of_damage_is_gone_through_in_several_goes(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After half a second of it the loop is let on, and goes on at once: everything is found, nothing waits."""
+    bench.journal._db.execute("UPDATE event SET raw = X'5B5D'")
+    monkeypatch.setattr(time, "monotonic", itertools.count(step=0.2).__next__)
+    bench.connect()
+    assert bench.uplink.trouble.startswith("30 rows"), "three looks at ten rows"
+    assert bench.uplink.deadline(bench.now) == bench.now
+    bench.work()
+    bench.work()
+    assert bench.uplink.trouble.startswith("60 rows")
+    due = bench.uplink.deadline(bench.now)
+    assert due is None or due > bench.now
 
 
 def test_the_wish_for_a_damaged_row_holds_nothing_up(bench: Bench) -> None:

@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from station.core.events import GENESIS
 from station.journal import Journal
 from sync import wire
-from sync.central import tables
-from sync.leftovers import Sending
+from sync.central import ranges, tables
+from sync.leftovers import MOST_REFUSALS, Sending
 from sync.old_stream import WINDOW, OldStream
 from sync.outbox import JournalError
 from tests.sync.lab import KEY, KID, STATION, ZONE
@@ -155,6 +155,79 @@ def test_a_batch_that_nobody_received_is_sent_again(tmp_path: Path, central: Cen
     assert count < 5 * HOLES, "each time after a wait"
     assert held(central, epoch) == [seq for seq in range(1, 20 * HOLES + 11) if seq not in gone]
     assert {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)} == gone
+
+
+def wait_until_uploaded(folder: Path, central: Central) -> None:
+    """Let the station beside the old journal talk until it is done with that, waits and all; two hours at most."""
+    station = WholeStation(folder)
+    station.connect()
+    until = station.now + 7200
+    while not (folder / f"{NAME}.uploaded").exists() and station.now < until:
+        sent = station.work(2.0)
+        station.hear(central.take(sent) if sent else [])
+    station.close()
+    assert (folder / f"{NAME}.uploaded").exists()
+
+
+def test_more_holes_than_central_keeps(tmp_path: Path, central: Central, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pieces for which central has no range left are refused: each is let go after some repeats, said, and it ends."""
+    monkeypatch.setattr(ranges, "MOST_RANGES", 20)
+    (tmp_path / "station").mkdir()
+    epoch, gone = holed(tmp_path / "station")
+    wait_until_uploaded(tmp_path / "station", central)
+    assert held(central, epoch) == [seq for seq in range(1, 400) if seq not in gone]
+    lost = {seq for at, first, last in central.lost() if at == epoch for seq in range(first, last + 1)}
+    assert lost == gone | set(range(400, 20 * HOLES + 11))
+
+
+def test_a_refused_piece_between_ranges_that_are_named(
+    tmp_path: Path, central: Central, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Central holds rows on both sides of it and names them all: it is let go likewise, what closes holes is taken."""
+    monkeypatch.setattr(ranges, "MOST_RANGES", 2)
+    (tmp_path / "station").mkdir()
+    epoch, _ = set_aside(tmp_path / "station", 20)
+    whole = OldStream(tmp_path / "station" / NAME)
+    batches = [whole.piece(0, 3).batch, whole.piece(0, 20).batch]
+    whole.close()
+    assert batches[0] is not None
+    assert batches[1] is not None
+    central.take([("log", wire.encode_batch(batches[0]), wire.BATCH_TYPE)])
+    central.take([("log", wire.encode_batch(tail(batches[1], 12)), wire.BATCH_TYPE)])
+    with apsw.Connection(str(tmp_path / "station" / NAME)) as db:
+        db.execute("UPDATE event SET raw = X'5B5D' WHERE seq IN (5, 10)")
+    wait_until_uploaded(tmp_path / "station", central)
+    assert held(central, epoch) == [1, 2, 3, 4, *range(11, 21)]
+    assert [(first, last) for at, first, last in central.lost() if at == epoch] == [(5, 10)]
+
+
+def tail(batch: wire.Batch, first: int) -> wire.Batch:
+    """A batch's rows from `first` on."""
+    skipped = first - batch.first_seq
+    prev = wire.hashes(batch)[skipped - 1].hex()
+    return msgspec.structs.replace(
+        batch, first_seq=first, n=batch.n - skipped, prev_hash=prev, events=batch.events[skipped:]
+    )
+
+
+def test_only_answers_of_their_own_count_as_refusals(tmp_path: Path) -> None:
+    """An answer that comes twice counts once, and another piece begins anew."""
+    set_aside(tmp_path, 1200)
+    sending = Sending(OldStream(tmp_path / NAME), random.Random(1))
+    ack = wire.Ack(
+        station=STATION, epoch=sending.stream.epoch, prefix=wire.Prefix(seq=0, head="00" * 32), db_generation="g"
+    )
+    assert sending.take(msgspec.structs.replace(ack, hello=sending.hello(ZONE).nonce))
+    for span in ((1, WINDOW), (WINDOW + 1, 2 * WINDOW)):
+        for number in range(1, MOST_REFUSALS + 1):
+            assert sending.next() is not None
+            assert sending.flying == span
+            answered = msgspec.structs.replace(ack, hello=sending.hello(ZONE).nonce)
+            assert sending.take(answered) is (number == MOST_REFUSALS)
+            assert not sending.take(answered)
+            assert not sending.take(ack)
+        assert sending.flying is None
+    sending.stream.close()
 
 
 @pytest.mark.parametrize("said", ["nothing", "less each time", "another database each time"])

@@ -81,6 +81,51 @@ def test_a_damaged_row_is_named(journal: Journal, damage: str) -> None:
     outbox.close()
 
 
+def tear(journal: Journal) -> int:
+    """Write rows until they hang on several interior pages, fill the second with zeros; return the first row on it."""
+    journal.write(20_000)
+    journal._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size = journal._db.pragma("page_size")
+    root = next(iter(journal._db.execute("SELECT rootpage FROM sqlite_master WHERE name = 'event'")))[0]
+    journal.close()
+    data = bytearray(journal.path.read_bytes())
+    page = data[(root - 1) * size : root * size]
+    cells = [int.from_bytes(page[at : at + 2]) for at in (12, 14)]  # behind the header: where each cell begins
+    (_, before), (torn, _) = [(int.from_bytes(page[at : at + 4]), varint(page[at + 4 :])) for at in cells]
+    data[(torn - 1) * size : torn * size] = bytes(size)
+    journal.path.write_bytes(data)
+    return before + 1
+
+
+def varint(data: bytes) -> int:
+    """Read a number as SQLite writes it: seven bits a byte, the last one below 128."""
+    value = 0
+    for byte in data:
+        value = value << 7 | byte & 127
+        if byte < 128:
+            break
+    return value
+
+
+def test_a_torn_interior_page_does_not_open_the_journal_for_each_row(
+    journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thousand rows hang on it: they are found damaged over one connection, or two, not over two thousand."""
+    first, opened = tear(journal), list[str]()
+
+    class Counted(apsw.Connection):
+        def __init__(self, name: str, flags: int) -> None:
+            opened.append(name)
+            super().__init__(name, flags=flags)
+
+    monkeypatch.setattr(apsw, "Connection", Counted)
+    outbox = Outbox(journal.path)
+    with pytest.raises(DamagedRowError, match=f"row {first} is missing or damaged"):
+        outbox.batch(journal.epoch, first, first + 999, wire.MAX_RAW, bytes(32))
+    assert len(opened) <= 2
+    outbox.close()
+
+
 def test_an_evicted_rows_hash_is_confirmed_by_the_next_row(journal: Journal) -> None:
     """The hash before the first kept row can still be checked, the ones before that cannot."""
     journal.write(10)
