@@ -51,6 +51,7 @@ class SiteDesk:
         self._site_of = {station: site for site in sites for station in site.stations}
         self._told = dict[str, int]()  # who was told everything on this connection, and for which hello; 0: for none
         self._asking = dict[str, int]()  # who has said hello and is to be told everything, and by which hello
+        self._telling = set[str]()  # whose eight days have been read and are not all sent
         self._owed = list[Standing]()
         self._silent = frozenset[str]()
 
@@ -65,6 +66,7 @@ class SiteDesk:
         A round that is under way begins anew (`every_minute`).
         """
         self._told = {}
+        self._telling.clear()
 
     def owe(self, standings: Iterable[Standing]) -> None:
         """Note passages that have just been committed, before anything can fail: batches given again bring none."""
@@ -72,6 +74,9 @@ class SiteDesk:
 
     def owed(self) -> Iterator[Message]:
         """Yield what the other gates must hear of passages that were committed; what has been taken is forgotten.
+
+        To a gate any notice is the site's word. One whose eight days have still to be read hears nothing before: they
+        contain these passages, and the ones that it missed.
 
         To be sent over the newest connection. Where that has ended, `connected` makes up for it.
         """
@@ -81,15 +86,20 @@ class SiteDesk:
             site = self._site_of.get(standing.station)
             if site is not None and passages:
                 notices = self._notices(site.name, passages)
-                others = [station for station in site.stations if station != standing.station]
+                others = [gate for gate in site.stations if gate != standing.station and self._is_ready(gate)]
                 yield from ((wire.down(other, "peer"), notice) for other in others for notice in notices)
             self._owed.pop(0)
+
+    def _is_ready(self, station: str) -> bool:
+        """Say whether a notice may follow: what the station has missed has been read, and is on its way or sent."""
+        return station in self._telling or (station in self._told and station not in self._asking)
 
     def greet(self, hellos: Mapping[str, int]) -> None:
         """Note stations that say hello (station -> nonce): each hears everything of the last eight days, once."""
         for station, nonce in hellos.items():
-            if station in self._site_of and self._told.get(station) != nonce:
+            if station in self._site_of and nonce not in (self._told.get(station), self._asking.get(station)):
                 self._asking[station] = nonce
+                self._telling.discard(station)
 
     @property
     def is_asked(self) -> bool:
@@ -126,7 +136,7 @@ class SiteDesk:
             gone = self._silent_of(site)
             silent |= gone
             notice = self._notices(site.name, ())[0]
-            yield from ((wire.down(s, "peer"), notice) for s in site.stations if not gone - {s})
+            yield from ((wire.down(s, "peer"), notice) for s in site.stations if not gone - {s} and self._is_ready(s))
         self._say(silent)
 
     def _catch_up(self, site: SiteConfig) -> Iterator[Message]:
@@ -136,15 +146,20 @@ class SiteDesk:
                 yield from self._everything(site, station)
 
     def _everything(self, site: SiteConfig, station: str, *, or_none: bool = False) -> Iterator[Message]:
-        """Yield eight days for a station; `or_none`: also that there were none, where that is known."""
-        told, nonce = self._told, self._asking.get(station, 0)
-        passages = self._of_others(site, station)
-        if passages or (or_none and not self._silent_of(site) - {station}):
-            topic = wire.down(station, "peer")
-            yield from ((topic, notice) for notice in self._notices(site.name, passages))
-        told[station] = nonce
-        if self._asking.get(station) == nonce:
-            del self._asking[station]
+        """Yield eight days for a station; `or_none`: also that there were none, where that is known.
+
+        Ends early where they have to be read anew: it has said hello again, or they are in doubt.
+        """
+        nonce, passages = self._asking.get(station, 0), self._of_others(site, station)
+        is_worth_it = passages or (or_none and not self._silent_of(site) - {station})
+        self._telling.add(station)
+        for notice in self._notices(site.name, passages) if is_worth_it else ():
+            yield wire.down(station, "peer"), notice
+            if station not in self._telling:
+                return
+        self._telling.discard(station)
+        self._told[station] = nonce
+        self._asking.pop(station, None)
 
     def _of_others(self, site: SiteConfig, station: str) -> list[Passage]:
         others = [other for other in site.stations if other != station]
