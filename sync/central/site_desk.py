@@ -2,9 +2,9 @@
 
 A notice that is lost would make "there were none" a lie. So passages are owed from their COMMIT until they were sent;
 and as nobody knows what a connection took along when it ended, or a collector when it was killed, each new connection
-begins with everything of the last eight days for every gate; so does the next round after a COMMIT without an answer.
-What remains: where a collector's machine dies for good between COMMIT and sending, the other gates hear of it when they
-or another collector connect the next time.
+begins with everything of the last eight days for every gate; and after a COMMIT without an answer, the gates of its
+sites are told everything again. What remains: where a collector's machine dies for good between COMMIT and sending, the
+other gates hear of it when they or another collector connect the next time.
 
 A wrong notice would turn somebody away, so nothing doubtful is told. "There were none" is said once a minute, and only
 to gates whose neighbours have all been heard from; a gate that hears nothing marks its decisions as local knowledge and
@@ -50,23 +50,26 @@ class SiteDesk:
         self._sites, self._store, self._key, self._now_us = sites, store, key, now_us
         self._site_of = {station: site for site in sites for station in site.stations}
         self._told = dict[str, int]()  # who was told everything on this connection, and for which hello; 0: for none
-        self._asking = dict[str, int]()  # who has said hello and is to be told everything, and by which hello
+        self._asking = dict[str, int]()  # who is to be told everything next, and for which hello; 0: for none
         self._telling = set[str]()  # whose eight days have been read and are not all sent
         self._owed = list[Standing]()
         self._silent = frozenset[str]()
 
     def connected(self) -> None:
         """Begin anew with a connection: what was sent over the one before may be lost, so all is told again."""
-        self.doubt()
-        self._owed.clear()
+        for forgotten in (self._told, self._telling, self._owed):
+            forgotten.clear()
 
-    def doubt(self) -> None:
-        """Take it that nobody was told everything: a COMMIT may have done its work, though its answer was lost.
+    def doubt(self, stations: Iterable[str]) -> None:
+        """Take it that their sites' gates were not told everything: a COMMIT may have done its work without an answer.
 
-        A round that is under way begins anew (`every_minute`).
+        They are next, as if each had said hello again.
         """
-        self._told = {}
-        self._telling.clear()
+        for site in self._sites:
+            if not set(site.stations).isdisjoint(stations):
+                self._telling.difference_update(site.stations)
+                for gate in filter(self._told.__contains__, site.stations):
+                    self._asking.setdefault(gate, self._told.pop(gate))
 
     def owe(self, standings: Iterable[Standing]) -> None:
         """Note passages that have just been committed, before anything can fail: batches given again bring none."""
@@ -103,17 +106,17 @@ class SiteDesk:
 
     @property
     def is_asked(self) -> bool:
-        """Whether a station that has said hello waits for its eight days."""
+        """Whether a station waits for its eight days that does not wait for the next round."""
         return bool(self._asking)
 
     def answers(self) -> Iterator[Message]:
-        """Yield what stations have asked for by their hello; to be taken a little at a time.
+        """Yield eight days for who has said hello or is in doubt; to be taken a little at a time.
 
         Raises sqlalchemy.exc.DBAPIError; who had not heard all by then is told anew.
         """
         while self._asking:
             station = next(iter(self._asking))
-            yield from self._everything(self._site_of[station], station, or_none=True)
+            yield from self._everything(self._site_of[station], station)
 
     def every_minute(self) -> Iterator[Message]:
         """Yield that there were no other passages, and drop what is older than eight days.
@@ -122,13 +125,6 @@ class SiteDesk:
 
         Raises sqlalchemy.exc.DBAPIError.
         """
-        told = None
-        while told is not self._told:
-            told, going = self._told, self._round()
-            while told is self._told and (message := next(going, None)):
-                yield message
-
-    def _round(self) -> Iterator[Message]:
         silent = frozenset[str]()
         for site in self._sites:
             self._store.forget_passages(site.stations, self._now_us() - KEEP_US)
@@ -142,16 +138,16 @@ class SiteDesk:
     def _catch_up(self, site: SiteConfig) -> Iterator[Message]:
         for station in site.stations:
             yield from self.answers()  # who has just come back does not wait for the end of a round
-            if station not in self._told:
+            while station not in self._told:
                 yield from self._everything(site, station)
 
-    def _everything(self, site: SiteConfig, station: str, *, or_none: bool = False) -> Iterator[Message]:
-        """Yield eight days for a station; `or_none`: also that there were none, where that is known.
+    def _everything(self, site: SiteConfig, station: str) -> Iterator[Message]:
+        """Yield eight days for a station; where it has said hello and that is known, also that there were none.
 
         Ends early where they have to be read anew: it has said hello again, or they are in doubt.
         """
         nonce, passages = self._asking.get(station, 0), self._of_others(site, station)
-        is_worth_it = passages or (or_none and not self._silent_of(site) - {station})
+        is_worth_it = passages or (nonce and not self._silent_of(site) - {station})
         self._telling.add(station)
         for notice in self._notices(site.name, passages) if is_worth_it else ():
             yield wire.down(station, "peer"), notice

@@ -423,7 +423,7 @@ def test_a_commit_whose_answer_is_lost_is_told_before_that_there_were_none(
     }
 
 
-def test_a_round_that_is_under_way_begins_anew_after_such_a_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_tells_the_site_anew_after_such_a_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before the doubt is not the whole; that there were none is said after the rest alone."""
     town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
     town.sent.clear()
@@ -443,6 +443,40 @@ def test_a_round_that_is_under_way_begins_anew_after_such_a_commit(town: Town, m
         WEST: [1, 0],
         NORTH: [2, 0],
     }
+
+
+def test_a_commit_whose_answer_is_lost_is_its_own_sites_business(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gates of the other site hear no eight days again, nor twice in a round that is under way."""
+    town.report(FAR, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.sent.clear()
+    town.desk.connected()
+    going = town.desk.every_minute()
+    town.sent += [next(going) for _ in range(4)]
+    assert [topic for topic, _ in town.sent][-1] == wire.down("far-2", "peer")
+    _lost_answer(monkeypatch, LOST)
+    message = (EAST, "log", wire.encode_batch(town.batch(EAST, entered()).batch), wire.BATCH_TYPE)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(message)
+    town.flush(message)
+    town.sent.clear()
+    town.sent += [*going, *town.desk.answers(), *town.desk.every_minute()]
+    harbour = [pair for pair in town.sent if "far" in pair[0]]
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert told(town.heard()[WEST]) == went(NOW_US)
+    town.sent = harbour
+    assert all(told(notices) == [] for notices in town.heard("harbour").values())
+
+
+def test_a_lost_commit_of_hellos_raises_no_doubt(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It brought no passage, so nobody is told eight days again."""
+    town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.sent.clear()
+    _lost_answer(monkeypatch, LOST)
+    with pytest.raises(sa.exc.OperationalError):
+        town.greet(ALONE)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert all(told(notices) == [] for notices in town.heard().values())
 
 
 def test_a_batch_that_no_database_takes_raises_no_doubt(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
