@@ -53,7 +53,7 @@ class LostTable(Database):
         """Let lost rows go, so that the prefix moves on beyond them. `command`: the signed bytes, verified before.
 
         Raises SkipError where the rows are not lost, or one of their neighbours is not held. Behind the end of a stream
-        that has ended there is no neighbour to wait for.
+        that has ended there is no neighbour to wait for; should one come after all, the store joins it (ranges.joined).
         """
         with self._engine.begin() as db:
             number = db.execute(
