@@ -153,7 +153,7 @@ class Collector:
             raise  # refused, so not committed
         except sa.exc.DBAPIError:
             if self._sites:
-                self._sites.doubt()
+                self._sites.doubt({one.station for one in offers})
             raise
         if self._sites:
             self._sites.owe(standing.values())

@@ -53,7 +53,7 @@ class LostTable(Database):
         """Let lost rows go, so that the prefix moves on beyond them. `command`: the signed bytes, verified before.
 
         Raises SkipError where the rows are not lost, or one of their neighbours is not held. Behind the end of a stream
-        that has ended there is no neighbour to wait for.
+        that has ended there is no neighbour to wait for; should one come after all, the store joins it (ranges.joined).
         """
         with self._engine.begin() as db:
             number = db.execute(
@@ -80,13 +80,15 @@ def lost_rows(db: sa.Connection) -> list[Lost]:
     stream, lost, held = tables.stream.c, tables.lost_range.c, tables.held.c
     columns = (stream.station, stream.epoch, stream.id, lost.first, lost.last, lost.noted_us, lost.skipped_us)
     joined = sa.join(tables.lost_range, tables.stream, stream.id == lost.stream)
-    found = list[Lost]()
+    found, number, there = list[Lost](), 0, list[Span]()
     query = sa.select(*columns).select_from(joined).order_by(stream.station, stream.epoch, lost.first)
     for row in db.execute(query).all():
         pieces = [(row.first, row.last)]
         if row.skipped_us is None:
-            there = db.execute(sa.select(held.first, held.last).where(held.stream == row.id))
-            pieces = ranges.without(pieces, [(r.first, r.last) for r in there])
+            if row.id != number:  # read once for all of a stream
+                ends = db.execute(sa.select(held.first, held.last).where(held.stream == row.id))
+                number, there = row.id, [(one.first, one.last) for one in ends]
+            pieces = ranges.without(pieces, there)
         found += [Lost(row.station, row.epoch, *piece, row.noted_us, row.skipped_us) for piece in pieces]
     return found
 

@@ -86,6 +86,16 @@ def merge(held: Sequence[Range], new: Range) -> list[Range]:
     return [*before, merged, *after]
 
 
+def joined(held: Sequence[Range], let_go: Iterable[Span]) -> list[Range]:
+    """Return `held` with each hole that was let go, where both its neighbours are held: their hashes join the two."""
+    found, ends = list(held), {0: GENESIS} | {r.last: r.last_hash for r in held}
+    starts = {r.first: r.prev_hash for r in held}
+    for first, last in let_go:
+        if first - 1 in ends and last + 1 in starts:
+            found = merge(found, Range(first, last, ends[first - 1], starts[last + 1]))
+    return found
+
+
 def _check_seam(old: Range, new: Range) -> None:
     seams = (
         (old.last + 1 == new.first, old.last_hash, new.prev_hash),

@@ -235,7 +235,7 @@ def _take_one(db: sa.Connection, stream: Stream, one: Offer) -> list[Fresh]:
         _compare(db, stream, one)
         _compare_after(db, stream, one)
         streams.unskip(db, stream, gaps)
-    stream.held = held
+    stream.held = ranges.joined(held, stream.skipped) if stream.skipped else held
     return [
         Fresh(
             stream.number,

@@ -29,7 +29,7 @@ class Stream:
     before: list[Range] = field(default_factory=list)
     held: list[Range] = field(default_factory=list)
     skipped: list[Span] = field(default_factory=list)
-    """What of `held` stands for rows that an operator let go."""
+    """The rows that an operator let go: part of `held` as soon as both their neighbours are."""
 
     @property
     def stored(self) -> list[Span]:

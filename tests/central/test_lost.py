@@ -96,16 +96,32 @@ def test_the_end_of_a_stream_that_has_ended_can_be_let_go(store: Store) -> None:
     assert stored(store) == ROWS[:12]
 
 
-def test_an_end_that_was_let_go_too_early_is_let_go_again(store: Store) -> None:
-    """Rows came behind it all the same: the second command joins what is on either side."""
-    put(store, piece(ROWS, 1, 10))
+@pytest.mark.parametrize("before", [0, 10])
+def test_the_prefix_goes_on_behind_an_end_that_was_let_go_too_early(store: Store, before: int) -> None:
+    """Rows came behind it all the same, perhaps not the next ones first: they join what was let go by themselves."""
+    if before:
+        put(store, piece(ROWS, 1, before))
     store.note_lost(STATION, EPOCH, 13)
     says_hello(store, epoch=EPOCH + 1)
-    store.skip_lost(let_go(11, 12), b"signed")
-    assert ranges.prefix(put(store, piece(ROWS, 13, 20)).held)[0] == 10
-    store.skip_lost(let_go(11, 12), b"again")
-    assert ranges.prefix(put(store, piece(ROWS, 21, 22)).held)[0] == 22
-    assert listed(store) == [(11, 12, True)]
+    store.skip_lost(let_go(before + 1, 12), b"signed")
+    assert ranges.prefix(put(store, piece(ROWS, 15, 20)).held)[0] == before
+    assert ranges.prefix(put(store, piece(ROWS, 13, 14)).held) == (20, piece(ROWS, 20, 20).hashes[-1])
+    assert listed(store) == [(before + 1, 12, True)]
+    assert put(store, piece(stream(12, "another life"), before + 1, 12)).forked
+    assert ranges.prefix(put(store, piece(ROWS, before + 1, 12)).held)[0] == 20
+    assert listed(store) == []
+    assert stored(store) == ROWS[:20]
+
+
+def test_what_comes_of_an_end_that_was_let_go_leaves_the_rest_to_be_joined(store: Store) -> None:
+    """A part of what was let go turns up, then what follows: what is still missing between the two stays let go."""
+    put(store, piece(ROWS, 1, 10))
+    store.note_lost(STATION, EPOCH, 16)
+    says_hello(store, epoch=EPOCH + 1)
+    store.skip_lost(let_go(11, 15), b"signed")
+    assert ranges.prefix(put(store, piece(ROWS, 12, 13)).held)[0] == 13
+    assert ranges.prefix(put(store, piece(ROWS, 16, 20)).held)[0] == 20
+    assert listed(store) == [(11, 11, True), (14, 15, True)]
 
 
 @pytest.mark.parametrize(

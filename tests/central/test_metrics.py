@@ -126,6 +126,32 @@ def test_lost_rows_that_came_after_all_wait_for_nobody(store: Store, url: str) -
         desk.metrics.close()
 
 
+def test_a_scrape_asks_no_more_for_many_lost_ranges(store: Store, url: str) -> None:
+    """What a stream holds is read once, in however many pieces it is."""
+    rows = stream(100)
+    put(store, *(piece(rows, n, n) for n in range(2, 101, 2)))
+    fleet, asked = metrics.FleetFigures(url), list[str]()
+    note = lambda _db, _cursor, statement, *_: asked.append(statement)  # noqa: E731 - a listener of four unused things
+    counts = list[int]()
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        for first_kept, waiting in ((3, 1), (101, 50)):
+            store.note_lost(STATION, EPOCH, first_kept)
+            asked.clear()
+            found = {
+                sample.labels["state"]: sample.value
+                for one in fleet.collect()
+                for sample in one.samples
+                if one.name == "gate_central_lost_ranges"
+            }
+            assert found == {"waiting": waiting, "skipped": 0}
+            counts.append(len(asked))
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+        fleet.close()
+    assert counts[0] == counts[1]
+
+
 def test_a_database_that_is_away(tmp_path: Path) -> None:
     """The scrape still answers: what the collector counted, and that the database cannot be used."""
     port = free_port()

@@ -145,10 +145,13 @@ class Town:
 
 @pytest.fixture
 def town(url: str) -> Iterator[Town]:
-    """Central on each kind of database."""
+    """Central on each kind of database, its first round done: every gate has been told everything."""
     store = Store(url, [station for site in SITES for station in site.stations])
     store.open()
-    yield Town(store)
+    found = Town(store)
+    found.minute()
+    found.sent.clear()
+    yield found
     store.close()
 
 
@@ -375,6 +378,8 @@ def test_what_was_committed_alone_is_told_although_the_next_could_not_be(
         town.flush(*messages)
     monkeypatch.undo()
     town.flush(*messages)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
     heard = town.heard()
     assert told(heard[NORTH]) == went(NOW_US)
     assert {passage.cti for passage in told(heard[WEST])} == {PERSON.cti, FRIEND.cti}
@@ -418,7 +423,7 @@ def test_a_commit_whose_answer_is_lost_is_told_before_that_there_were_none(
     }
 
 
-def test_a_round_that_is_under_way_begins_anew_after_such_a_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_round_tells_the_site_anew_after_such_a_commit(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was read before the doubt is not the whole; that there were none is said after the rest alone."""
     town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
     town.sent.clear()
@@ -438,6 +443,40 @@ def test_a_round_that_is_under_way_begins_anew_after_such_a_commit(town: Town, m
         WEST: [1, 0],
         NORTH: [2, 0],
     }
+
+
+def test_a_commit_whose_answer_is_lost_is_its_own_sites_business(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gates of the other site hear no eight days again, nor twice in a round that is under way."""
+    town.report(FAR, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.sent.clear()
+    town.desk.connected()
+    going = town.desk.every_minute()
+    town.sent += [next(going) for _ in range(4)]
+    assert [topic for topic, _ in town.sent][-1] == wire.down("far-2", "peer")
+    _lost_answer(monkeypatch, LOST)
+    message = (EAST, "log", wire.encode_batch(town.batch(EAST, entered()).batch), wire.BATCH_TYPE)
+    with pytest.raises(sa.exc.OperationalError):
+        town.flush(message)
+    town.flush(message)
+    town.sent.clear()
+    town.sent += [*going, *town.desk.answers(), *town.desk.every_minute()]
+    harbour = [pair for pair in town.sent if "far" in pair[0]]
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert told(town.heard()[WEST]) == went(NOW_US)
+    town.sent = harbour
+    assert all(told(notices) == [] for notices in town.heard("harbour").values())
+
+
+def test_a_lost_commit_of_hellos_raises_no_doubt(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It brought no passage, so nobody is told eight days again."""
+    town.report(WEST, entered(NOW_US - SECOND_US, (FRIEND,)))
+    town.sent.clear()
+    _lost_answer(monkeypatch, LOST)
+    with pytest.raises(sa.exc.OperationalError):
+        town.greet(ALONE)
+    town.minute()
+    town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+    assert all(told(notices) == [] for notices in town.heard().values())
 
 
 def test_a_batch_that_no_database_takes_raises_no_doubt(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,6 +530,51 @@ def test_everything_is_told_where_the_database_fails_in_the_middle(town: Town, m
     town.minute()
     town.sent = [pair for pair in town.sent if "far" not in pair[0]]
     assert {station: len(told(notices)) for station, notices in town.heard().items()} == {EAST: 1, WEST: 1, NORTH: 2}
+
+
+def test_nobody_hears_news_before_the_eight_days_that_contain_them(town: Town) -> None:
+    """Any notice counts as the site's word. So first comes what was missed, on a new connection and after a hello."""
+    town.report(NORTH, entered(NOW_US - SECOND_US, (FRIEND,)))
+    for ask in (town.desk.connected, lambda: town.desk.greet({WEST: 7})):
+        town.minute()
+        town.sent.clear()
+        ask()
+        town.report(EAST, entered())
+        assert WEST not in town.heard()
+        town.minute()
+        town.sent = [pair for pair in town.sent if "far" not in pair[0]]
+        assert {FRIEND.cti, PERSON.cti} == {passage.cti for passage in town.heard()[WEST][0].passages}
+
+
+def test_news_during_the_eight_days_are_not_left_out(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is committed after they were read, and before the last of them was sent, is owed like any other."""
+    monkeypatch.setattr(peers, "MOST_PASSAGES", 1)
+    town.report(NORTH, *(entered(NOW_US - n * SECOND_US, (FRIEND,)) for n in (2, 1)))
+    town.sent.clear()
+    town.desk.greet({WEST: 7})
+    going = town.desk.answers()
+    town.sent.append(next(going))
+    town.report(EAST, entered())
+    town.sent += going
+    assert [passage.cti for passage in told(town.heard()[WEST])] == [FRIEND.cti, PERSON.cti, FRIEND.cti]
+
+
+def test_a_gate_that_begins_anew_hears_nothing_before_all(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither the rest of what the one before was told, nor that there were none: either would hide what it missed."""
+    monkeypatch.setattr(peers, "MOST_PASSAGES", 1)
+    town.report(NORTH, *(entered(NOW_US - n * SECOND_US) for n in (3, 2, 1)))
+    town.desk.greet({WEST: 7})
+    going = town.desk.answers()
+    next(going)
+    town.sent.clear()
+    town.desk.greet({WEST: 8})
+    town.sent += going
+    assert told(town.heard()[WEST]) == went(*(NOW_US - n * SECOND_US for n in (3, 2, 1)))
+    going = town.desk.every_minute()
+    assert next(going)[0] == wire.down(EAST, "peer")
+    town.desk.greet({WEST: 9})
+    topics = [topic for topic, _ in going]
+    assert topics.index(wire.down(NORTH, "peer")) < topics.index(wire.down(WEST, "peer"))
 
 
 # --- there were none -------------------------------------------------------------------------------------------------
