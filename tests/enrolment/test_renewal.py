@@ -368,6 +368,8 @@ def test_after_a_renewal_there_is_a_rest(endpoint: Central, broker: TlsBroker, t
     assert renewal.look(1.0, online=True)
     renewal._told = (0.0, 4_000_000_000)
     thread = renewal._thread
+    assert thread is not None
+    thread.join(20)  # it wakes us before it ends
     assert not any(renewal.look(1.0 + second, online=True) for second in range(0, 6 * 3600, 30))
     assert renewal._thread is thread
     renewal.look(6 * 3600.0 + 2, online=True)
